@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_FINDINGS_H
+#define FC_FINDINGS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/**
+ * A list of what is wrong and where.
+ *
+ * Whoever checks something (a configuration, a plan, the ports) adds what it finds and goes on, so
+ * that the user sees every mistake at once. Control path only; one thread at a time.
+ */
+struct fc_findings;
+
+enum fc_severity {
+	FC_ERROR,   /**< cannot be run */
+	FC_WARNING, /**< can be run, but is probably not what was meant */
+};
+
+/** One finding; the strings belong to the list. */
+struct fc_finding {
+	enum fc_severity severity;
+	const char *place; /**< a path such as "outputs.ids.vlan.push"; "" is the source as a whole */
+	const char *text;  /**< what is wrong and what would be right, one line */
+};
+
+/**
+ * Make an empty list.
+ *
+ * @param source  What is being checked, put before every place: a file's name or "command line".
+ * @return        The list (free with fc_findings_free), or NULL when out of memory.
+ */
+struct fc_findings *fc_findings_new(const char *source);
+
+/** Free a list and all its strings. NULL is allowed. */
+void fc_findings_free(struct fc_findings *findings);
+
+/**
+ * Add one finding.
+ *
+ * When memory runs out the text is lost but the error still counts; a list never forgets that
+ * there was one.
+ */
+void fc_findings_add(struct fc_findings *findings, enum fc_severity severity, const char *place,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/** How many errors were added; warnings do not count. */
+size_t fc_findings_n_errors(const struct fc_findings *findings);
+
+/** How many findings can be read with fc_findings_get(). */
+size_t fc_findings_count(const struct fc_findings *findings);
+
+/** Finding number @p index, 0 <= index < fc_findings_count(), in the order of their adding. */
+struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t index);
+
+/** Print one line per finding, "SOURCE: PLACE: TEXT" (warnings: "SOURCE: PLACE: warning: TEXT"). */
+void fc_findings_print(const struct fc_findings *findings, FILE *stream);
+
+#endif
