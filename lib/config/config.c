@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "row.h"
+
+struct fc_config *fc_config_build(json_t *root, struct fc_findings *findings)
+{
+	struct decoder decoder = { .findings = findings, .taps = json_object_get(root, "taps") };
+	size_t n_errors = fc_findings_n_errors(findings);
+	struct fc_config *config = calloc(1, sizeof(*config));
+
+	if (config == NULL) {
+		fc_decoder_no_memory(&decoder);
+		return NULL;
+	}
+	if (json_is_object(root)) {
+		fc_table_preset(&decoder, &fc_root_table, config);
+		fc_table_decode(&decoder, &fc_root_table, root, config);
+		fc_config_check(config, fc_findings_n_errors(findings) == n_errors, findings);
+	} else {
+		fc_decoder_mismatch(&decoder, "an object with 'taps' and 'outputs'", root);
+	}
+	if (fc_findings_n_errors(findings) != n_errors) {
+		fc_config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+void fc_config_free(struct fc_config *config)
+{
+	if (config == NULL)
+		return;
+	fc_table_release(&fc_root_table, config);
+	free(config);
+}
+
+char *fc_config_dump(const struct fc_config *config)
+{
+	json_t *root = fc_table_encode(config, &fc_root_table, config);
+	char *text = NULL;
+
+	if (root != NULL)
+		text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	json_decref(root);
+	if (text == NULL)
+		return NULL;
+	size_t length = strlen(text);
+	char *line = realloc(text, length + 2);
+
+	if (line == NULL) {
+		free(text);
+		return NULL;
+	}
+	memcpy(line + length, "\n", 2);
+	return line;
+}
+
+const struct fc_port_config *fc_config_port(const struct fc_config *config, const char *port)
+{
+	for (size_t i = 0; i < config->n_ports; i++) {
+		if (strcmp(config->ports[i].name, port) == 0)
+			return &config->ports[i];
+	}
+	return NULL;
+}
