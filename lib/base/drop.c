@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#include <fc_drop.h>
+
+static const char *const names[FC_N_DROPS] = {
+	[FC_DROP_NOT_OURS] = "not_ours",
+	[FC_DROP_MALFORMED] = "malformed",
+	[FC_DROP_FILTERED] = "filtered",
+	[FC_DROP_SAMPLED_OUT] = "sampled_out",
+	[FC_DROP_NOMBUF] = "nombuf",
+	[FC_DROP_HANDOFF_FULL] = "handoff_full",
+	[FC_DROP_OVERRUN] = "overrun",
+	[FC_DROP_UNRESOLVED] = "unresolved",
+	[FC_DROP_OVERSIZE] = "oversize",
+	[FC_DROP_TX_REFUSED] = "tx_refused",
+};
+
+const char *fc_drop_name(enum fc_drop drop)
+{
+	return names[drop];
+}

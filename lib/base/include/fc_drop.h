@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_DROP_H
+#define FC_DROP_H
+
+/**
+ * Every way in which a packet can be lost.
+ *
+ * A packet is only ever freed unsent together with one of these, and each of them is a counter of
+ * a tap or of a feed with this name in telemetry and in the statistics file. Names never change
+ * once released.
+ */
+enum fc_drop {
+	FC_DROP_NOT_OURS,     /**< tap: matches no tunnel that ends here */
+	FC_DROP_MALFORMED,    /**< tap: too short or lying about its own length */
+	FC_DROP_FILTERED,     /**< tap, feed: the filter expression does not match */
+	FC_DROP_SAMPLED_OUT,  /**< tap, feed: not drawn */
+	FC_DROP_NOMBUF,	      /**< tap, feed: no buffer for a private copy */
+	FC_DROP_HANDOFF_FULL, /**< feed: the output's lcore is too slow */
+	FC_DROP_OVERRUN,      /**< feed: the output's port is too slow */
+	FC_DROP_UNRESOLVED,   /**< feed: the tunnel's next hop has no MAC address yet */
+	FC_DROP_OVERSIZE,     /**< feed: longer than the port can send */
+	FC_DROP_TX_REFUSED,   /**< feed: the port's driver says that it can never send it */
+	FC_N_DROPS
+};
+
+/** The counter's name, for example "handoff_full". */
+const char *fc_drop_name(enum fc_drop drop);
+
+#endif
