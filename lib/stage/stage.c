@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "stages.h"
+
+/* The order in which the edits are applied; those that read come first. */
+static const struct fc_stage_ops *const all_stages[] = {
+	&fc_filter_stage,
+	&fc_sample_stage,
+	&fc_vlan_stage,
+	&fc_slice_stage,
+};
+
+#define N_STAGES (sizeof(all_stages) / sizeof(all_stages[0]))
+_Static_assert(N_STAGES <= FC_MAX_STAGES, "a chain has room for every stage");
+
+static void set_limits(struct fc_chain *chain)
+{
+	chain->reach = UINT32_MAX;
+	chain->growth = 0;
+	for (int i = chain->n_read + chain->n_write - 1; i >= chain->n_read; i--) {
+		const struct fc_stage *stage = &chain->stages[i];
+
+		if (stage->ops->reach != NULL)
+			chain->reach = stage->ops->reach(stage->state, chain->reach);
+		chain->growth = (uint16_t)(chain->growth + stage->ops->growth);
+	}
+}
+
+int fc_chain_begin(struct fc_chain *chain, const struct fc_edits *edits,
+	struct fc_findings *findings, const char *place)
+{
+	memset(chain, 0, sizeof(*chain));
+	for (size_t i = 0; i < N_STAGES; i++) {
+		const struct fc_stage_ops *ops = all_stages[i];
+		struct fc_stage *stage = &chain->stages[chain->n_read + chain->n_write];
+
+		if (!ops->is_wanted(edits))
+			continue;
+		stage->state = ops->create(edits, findings, place);
+		if (stage->state == NULL) {
+			fc_chain_end(chain);
+			return -EINVAL;
+		}
+		stage->ops = ops;
+		if (ops->writes)
+			chain->n_write++;
+		else
+			chain->n_read++;
+	}
+	set_limits(chain);
+	return 0;
+}
+
+void fc_chain_end(struct fc_chain *chain)
+{
+	for (int i = 0; i < chain->n_read + chain->n_write; i++)
+		chain->stages[i].ops->destroy(chain->stages[i].state);
+	memset(chain, 0, sizeof(*chain));
+}
+
+void fc_edits_check(const struct fc_edits *edits, struct fc_findings *findings, const char *place)
+{
+	if (edits->filter != NULL)
+		fc_filter_check(edits->filter, findings, place);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_STAGES_H
+#define FC_STAGES_H
+
+#include <fc_stage.h>
+
+extern const struct fc_stage_ops fc_filter_stage;
+extern const struct fc_stage_ops fc_sample_stage;
+extern const struct fc_stage_ops fc_vlan_stage;
+extern const struct fc_stage_ops fc_slice_stage;
+
+/** The filter's part of fc_edits_check(). */
+void fc_filter_check(const char *expression, struct fc_findings *findings, const char *place);
+
+#endif
