@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/if_packet.h>
+
+#include <rte_devargs.h>
+#include <rte_kvargs.h>
+
+#include "driver.h"
+
+/* Facts from the drivers' sources, DPDK 22.11: each differs from what dev_info says, or says not.
+ */
+
+#define RING_SLOTS	    1024 /* drivers/net/ring: of a ring that --vdev makes */
+#define NULL_FRAME_SIZE	    64	 /* drivers/net/null: default of `size` */
+#define AF_PACKET_FRAMESIZE 2048 /* drivers/net/af_packet: default of `framesz` */
+#define AF_XDP_DESCRIPTORS                                                                         \
+	2048 /* drivers/net/af_xdp: of each of its four rings; fill has twice that */
+
+static int read_number(const char *key, const char *value, void *opaque)
+{
+	RTE_SET_USED(key);
+	*(unsigned long *)opaque = strtoul(value, NULL, 0);
+	return 0;
+}
+
+static unsigned long number_argument(
+	struct rte_kvargs *arguments, const char *key, unsigned long otherwise)
+{
+	unsigned long value = otherwise;
+
+	rte_kvargs_process(arguments, key, read_number, &value);
+	return value != 0 ? value : otherwise;
+}
+
+static void correct_null(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	facts->max_rx_frame = (uint32_t)number_argument(arguments, "size", NULL_FRAME_SIZE);
+}
+
+static void correct_ring(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	RTE_SET_USED(arguments);
+	/* It hands over the packets themselves; what waits in it must be taken out at the end. */
+	facts->tx_held = RING_SLOTS;
+	facts->needs_rx_queue = true;
+}
+
+static void correct_pcap(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	unsigned n_rx =
+		rte_kvargs_count(arguments, "rx_pcap") + rte_kvargs_count(arguments, "rx_iface") +
+		rte_kvargs_count(arguments, "rx_iface_in") + rte_kvargs_count(arguments, "iface");
+	unsigned n_tx = rte_kvargs_count(arguments, "tx_pcap") +
+			rte_kvargs_count(arguments, "tx_iface") +
+			rte_kvargs_count(arguments, "iface");
+
+	/* Without a file it receives nothing, and throws away what it is given to send. */
+	facts->max_rx_queues = (uint16_t)n_rx;
+	facts->max_tx_queues = (uint16_t)n_tx;
+	/* Every file is a queue, and each is meant to be read. */
+	facts->rx_queues = (uint16_t)RTE_MAX(n_rx, 1U);
+	facts->splits_rx = true;
+}
+
+static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	uint32_t framesz = (uint32_t)number_argument(arguments, "framesz", AF_PACKET_FRAMESIZE);
+
+	/* Longer ones it drops and counts nowhere. */
+	facts->max_tx_frame = framesz - (uint32_t)(TPACKET2_HDRLEN - sizeof(struct sockaddr_ll));
+	facts->max_rx_frame = facts->max_tx_frame;
+}
+
+static void correct_af_xdp(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	RTE_SET_USED(arguments);
+	/* Its buffers for both directions come from the pool of the rx queue. */
+	facts->needs_rx_queue = true;
+	facts->rx_descriptors = 2 * AF_XDP_DESCRIPTORS;
+	facts->tx_descriptors = AF_XDP_DESCRIPTORS;
+	facts->tx_held = AF_XDP_DESCRIPTORS;
+}
+
+static const struct {
+	const char *driver;
+	void (*correct)(struct fc_port_facts *facts, struct rte_kvargs *arguments);
+} drivers[] = {
+	{ "net_null", correct_null },
+	{ "net_ring", correct_ring },
+	{ "net_pcap", correct_pcap },
+	{ "net_af_packet", correct_af_packet },
+	{ "net_af_xdp", correct_af_xdp },
+};
+
+void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info)
+{
+	const struct rte_devargs *devargs = rte_dev_devargs(info->device);
+	struct rte_kvargs *arguments;
+
+	for (size_t i = 0; i < RTE_DIM(drivers); i++) {
+		if (strcmp(drivers[i].driver, facts->driver) != 0)
+			continue;
+		arguments = rte_kvargs_parse(
+			devargs != NULL && devargs->args != NULL ? devargs->args : "", NULL);
+		if (arguments != NULL)
+			drivers[i].correct(facts, arguments);
+		rte_kvargs_free(arguments);
+	}
+}
+
+bool fc_driver_loops(const struct fc_port_facts *facts)
+{
+	return strcmp(facts->driver, "net_ring") == 0;
+}

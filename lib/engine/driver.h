@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_DRIVER_H
+#define FC_DRIVER_H
+
+#include <rte_ethdev.h>
+
+#include <fc_plan.h>
+
+/**
+ * Correct the facts of ports whose drivers do not tell all about themselves through ethdev: DPDK's
+ * virtual devices, whose arguments must be read.
+ *
+ * @param facts  Filled from @p info; what the driver is known to do otherwise is overwritten.
+ */
+void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info);
+
+/** Whether what was sent on a port of this driver can be received from it again (net_ring). */
+bool fc_driver_loops(const struct fc_port_facts *facts);
+
+#endif

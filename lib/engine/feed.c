@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#include <fc_vlan.h>
+
+#include "feed.h"
+
+#define DRAIN_BURSTS 4 /* that one feed may send before the others have their turn */
+
+static void tally_sub(struct fc_tally *tally, uint64_t packets, uint64_t bytes)
+{
+	fc_tally_add(tally, -packets, -bytes);
+}
+
+/* Raise the count of every segment: a chain's segments are shared one by one. */
+static void hold(struct rte_mbuf **packets, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(packets[i]->nb_segs == 1))
+			rte_mbuf_refcnt_update(packets[i], 1);
+		else
+			rte_pktmbuf_refcnt_update(packets[i], 1);
+	}
+}
+
+static bool is_oversize(const struct fc_port *port, const struct rte_mbuf *packet)
+{
+	const uint8_t *frame;
+	rte_be16_t type;
+
+	if (likely(packet->pkt_len <= port->max_frame))
+		return false;
+	if (packet->pkt_len > port->max_tagged_frame || packet->data_len < RTE_ETHER_HDR_LEN)
+		return true;
+	frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
+	return !fc_vlan_is_tpid(type);
+}
+
+/* Sort out what the port cannot send at all; the rest stays in its order. */
+static uint16_t drop_oversize(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
+{
+	const struct fc_port *port = feed->output->port;
+	uint16_t n_kept = 0;
+
+	if (likely(port->max_frame == UINT32_MAX))
+		return n;
+	for (uint16_t i = 0; i < n; i++) {
+		if (unlikely(is_oversize(port, packets[i])))
+			fc_drop_packets(feed->drops, FC_DROP_OVERSIZE, &packets[i], 1, owned);
+		else
+			packets[n_kept++] = packets[i];
+	}
+	return n_kept;
+}
+
+/*
+ * Offer frames to the port. Returns how many are done with: taken by the port, or refused by its
+ * driver for good. What it takes may be freed at once, so the bytes are counted before.
+ */
+static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_t n)
+{
+	const struct fc_port *port = feed->output->port;
+	uint16_t done = 0;
+
+	if (unlikely(atomic_load_explicit(&port->is_gone, memory_order_relaxed)))
+		return 0;
+	while (done < n) {
+		struct rte_mbuf **rest = frames + done;
+		uint16_t left = (uint16_t)(n - done);
+		uint16_t n_good = rte_eth_tx_prepare(port->id, 0, rest, left);
+		uint64_t size = fc_packets_size(rest, n_good);
+		uint16_t n_sent = n_good != 0 ? rte_eth_tx_burst(port->id, 0, rest, n_good) : 0;
+
+		if (n_sent != n_good)
+			size -= fc_packets_size(rest + n_sent, (uint16_t)(n_good - n_sent));
+		fc_tally_add(&feed->tx, n_sent, size);
+		done = (uint16_t)(done + n_sent);
+		if (n_sent < n_good || n_good == left)
+			break;
+		fc_drop_packets(feed->drops, FC_DROP_TX_REFUSED, &frames[done], 1, true);
+		done++;
+	}
+	feed->is_stalled = done == 0;
+	return done;
+}
+
+static void put_back(struct fc_feed *feed, uint64_t start, struct rte_mbuf **packets, uint16_t n)
+{
+	struct rte_mbuf *lost[FC_MAX_BURST];
+
+	while (unlikely(!fc_backlog_has_room(&feed->backlog, n))) {
+		uint16_t n_lost = fc_backlog_front(&feed->backlog, lost, FC_MAX_BURST);
+
+		tally_sub(&feed->queued, n_lost, fc_packets_size(lost, n_lost));
+		fc_backlog_pop(&feed->backlog, n_lost);
+		fc_drop_packets(feed->drops, FC_DROP_OVERRUN, lost, n_lost, true);
+	}
+	fc_backlog_push(&feed->backlog, start, packets, n);
+	fc_tally_add(&feed->queued, n, fc_packets_size(packets, n));
+}
+
+/* Make one frame fit for a port that takes single segments only. */
+static uint16_t join_segments(const struct fc_private *how, struct rte_mbuf **packet, bool owned)
+{
+	if (likely((*packet)->nb_segs == 1)) {
+		if (!owned)
+			rte_mbuf_refcnt_update(*packet, 1);
+		return 1;
+	}
+	return owned ? fc_private_take(how, packet, 1) : fc_private_copy(how, packet, 1);
+}
+
+/*
+ * Turn packets into frames that are the feed's own to change, or at least to send. Those for which
+ * it fails are lost; the others move up. Returns how many there are.
+ */
+static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
+{
+	const struct fc_private *how = &feed->output->how;
+	bool writes = feed->output->chain.n_write != 0;
+	uint16_t at = 0, n_made = 0;
+
+	while (at < n) {
+		struct rte_mbuf **rest = packets + at;
+		uint16_t got;
+
+		if (!writes)
+			got = join_segments(how, rest, owned);
+		else if (owned)
+			got = fc_private_take(how, rest, (uint16_t)(n - at));
+		else
+			got = fc_private_copy(how, rest, (uint16_t)(n - at));
+		if (at != n_made)
+			memmove(packets + n_made, rest, got * sizeof(packets[0]));
+		n_made = (uint16_t)(n_made + got);
+		at = (uint16_t)(at + got);
+		if (at < n && (writes || got == 0)) {
+			bool fits = fc_private_fits(how, packets[at]);
+
+			fc_drop_packets(feed->drops, fits ? FC_DROP_NOMBUF : FC_DROP_OVERSIZE,
+				&packets[at], 1, owned);
+			at++;
+		}
+	}
+	return n_made;
+}
+
+/* Edit the packets and put the result into the empty stash. */
+static void prepare(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+{
+	struct fc_chain *chain = &feed->output->chain;
+
+	n = privatise(feed, packets, n, owned);
+	for (unsigned i = chain->n_read; n != 0 && i < (unsigned)chain->n_read + chain->n_write;
+		i++) {
+		const struct fc_stage *stage = &chain->stages[i];
+		uint16_t n_kept = stage->ops->run(stage->state, packets, n);
+
+		fc_drop_packets(feed->drops, stage->ops->drop, packets + n_kept,
+			(uint16_t)(n - n_kept), true);
+		n = n_kept;
+	}
+	n = drop_oversize(feed, packets, n, true);
+	memcpy(feed->stash, packets, n * sizeof(packets[0]));
+	feed->stash_at = 0;
+	feed->stash_n = n;
+	feed->stash_start = start;
+	fc_tally_add(&feed->queued, n, fc_packets_size(packets, n));
+}
+
+/* Returns whether the stash is empty now. */
+static bool send_stash(struct fc_feed *feed)
+{
+	struct rte_mbuf **frames = feed->stash + feed->stash_at;
+	uint16_t left = (uint16_t)(feed->stash_n - feed->stash_at);
+	uint64_t size;
+	uint16_t done;
+
+	if (left == 0)
+		return true;
+	size = fc_packets_size(frames, left);
+	done = transmit(feed, frames, left);
+	size -= fc_packets_size(frames + done, (uint16_t)(left - done));
+	tally_sub(&feed->queued, done, size);
+	feed->stash_at = (uint16_t)(feed->stash_at + done);
+	if (done < left)
+		return false;
+	feed->stash_at = feed->stash_n = 0;
+	return true;
+}
+
+static uint16_t select_packets(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
+{
+	const struct fc_chain *chain = &feed->output->chain;
+
+	for (unsigned i = 0; n != 0 && i < chain->n_read; i++) {
+		const struct fc_stage *stage = &chain->stages[i];
+		uint16_t n_kept = stage->ops->run(stage->state, packets, n);
+
+		fc_drop_packets(feed->drops, stage->ops->drop, packets + n_kept,
+			(uint16_t)(n - n_kept), owned);
+		n = n_kept;
+	}
+	return n;
+}
+
+void fc_feed_offer(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+{
+	bool waits = fc_feed_is_waiting(feed);
+	uint16_t done = 0;
+
+	n = select_packets(feed, packets, n, owned);
+	if (!feed->output->prepares)
+		n = drop_oversize(feed, packets, n, owned);
+	if (n == 0)
+		return;
+	if (feed->output->prepares && !waits && !feed->is_stalled) {
+		prepare(feed, packets, n, start, owned);
+		send_stash(feed);
+		return;
+	}
+	if (!owned)
+		hold(packets, n);
+	if (!feed->output->prepares && !waits)
+		done = transmit(feed, packets, n);
+	if (done < n)
+		put_back(feed, start, packets + done, (uint16_t)(n - done));
+}
+
+static void drop_stash(struct fc_feed *feed)
+{
+	struct rte_mbuf **frames = feed->stash + feed->stash_at;
+	uint16_t n = (uint16_t)(feed->stash_n - feed->stash_at);
+
+	tally_sub(&feed->queued, n, fc_packets_size(frames, n));
+	fc_drop_packets(feed->drops, FC_DROP_OVERRUN, frames, n, true);
+	feed->stash_at = feed->stash_n = 0;
+}
+
+static unsigned drop_front(struct fc_feed *feed)
+{
+	struct rte_mbuf *lost[FC_MAX_BURST];
+	uint16_t n = fc_backlog_front(&feed->backlog, lost, FC_MAX_BURST);
+
+	tally_sub(&feed->queued, n, fc_packets_size(lost, n));
+	fc_backlog_pop(&feed->backlog, n);
+	fc_drop_packets(feed->drops, FC_DROP_OVERRUN, lost, n, true);
+	return n;
+}
+
+/* Lose what is further behind than the tap's ring, oldest first. */
+static unsigned drop_late(struct fc_feed *feed)
+{
+	uint64_t reached = atomic_load_explicit(feed->reached, memory_order_acquire);
+	unsigned n = 0;
+
+	if (feed->stash_n != 0 && fc_backlog_distance(feed->stash_start, reached) > feed->window) {
+		n += (unsigned)(feed->stash_n - feed->stash_at);
+		drop_stash(feed);
+	}
+	while (fc_backlog_is_late(&feed->backlog, reached, feed->window))
+		n += drop_front(feed);
+	return n;
+}
+
+/* Send packets of the backlog as they are; returns how many are done with. */
+static uint16_t send_front(struct fc_feed *feed)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	uint16_t n = fc_backlog_front(&feed->backlog, packets, FC_BURST);
+	uint64_t size = fc_packets_size(packets, n);
+	uint16_t done = transmit(feed, packets, n);
+
+	size -= fc_packets_size(packets + done, (uint16_t)(n - done));
+	tally_sub(&feed->queued, done, size);
+	fc_backlog_pop(&feed->backlog, done);
+	return done;
+}
+
+/* Edit packets of the backlog into the empty stash: one only, as a probe, when the port is stalled.
+ */
+static uint16_t prepare_front(struct fc_feed *feed)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	uint16_t n = fc_backlog_front(&feed->backlog, packets, feed->is_stalled ? 1 : FC_BURST);
+
+	tally_sub(&feed->queued, n, fc_packets_size(packets, n));
+	fc_backlog_pop(&feed->backlog, n);
+	prepare(feed, packets, n, feed->backlog.start, true);
+	return n;
+}
+
+unsigned fc_feed_drain(struct fc_feed *feed)
+{
+	unsigned n_done = drop_late(feed);
+
+	for (unsigned i = 0; i < DRAIN_BURSTS && send_stash(feed); i++) {
+		uint16_t n;
+
+		if (fc_backlog_is_empty(&feed->backlog))
+			break;
+		n = feed->output->prepares ? prepare_front(feed) : send_front(feed);
+		n_done += n;
+		if (n == 0)
+			break;
+	}
+	return n_done;
+}
+
+void fc_feed_discard(struct fc_feed *feed)
+{
+	drop_stash(feed);
+	while (!fc_backlog_is_empty(&feed->backlog))
+		drop_front(feed);
+}

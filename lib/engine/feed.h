@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_FEED_H
+#define FC_FEED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fc_private.h>
+#include <fc_stage.h>
+
+#include "backlog.h"
+#include "counters.h"
+#include "port.h"
+
+/** What an output has for all its feeds; they are all on one lcore. Set up by the control thread.
+ */
+struct fc_output {
+	struct fc_port *port;
+	struct fc_chain chain;
+	struct fc_private how; /* private copies of its packets */
+	bool prepares;	       /* packets may have to be copied or changed before they are sent */
+	uint64_t last_errors;  /* of the port, when it was closed; control: rw */
+};
+
+/**
+ * One tap going to one output.
+ *
+ * Packets wait as they came from the tap, shared and unedited, in the backlog. Just before they are
+ * sent, one burst is edited; what the port does not take of it waits in the stash. So waiting
+ * costs no copies.
+ *
+ * All calls: the lcore that sends on the output's port.
+ */
+struct fc_feed {
+	struct fc_output *output;
+	const _Atomic uint64_t *reached; /* the position of the tap's stream; its rx lcores: wo */
+	uint64_t window;		 /* segments that may wait */
+	bool is_stalled;		 /* the port took nothing when last asked */
+	uint16_t stash_at, stash_n;	 /* stash[stash_at .. stash_n - 1] are to be sent */
+	uint64_t stash_start;		 /* position of the burst that they come from */
+	struct fc_backlog backlog;
+	struct rte_mbuf *stash[FC_MAX_BURST];
+
+	/* this lcore: rw, any thread: ro */
+	struct fc_tally tx;
+	struct fc_tally queued; /* as of now, in the backlog and the stash */
+	struct fc_tally drops[FC_N_DROPS];
+};
+
+static inline bool fc_feed_is_waiting(const struct fc_feed *feed)
+{
+	return feed->stash_n != 0 || !fc_backlog_is_empty(&feed->backlog);
+}
+
+/** Whether the feed sends every packet as it is, so that references can be raised for it at once.
+ */
+static inline bool fc_feed_shares(const struct fc_feed *feed)
+{
+	return feed->output->chain.n_read == 0 && !feed->output->prepares;
+}
+
+/**
+ * Give a burst of the tap to the feed.
+ *
+ * @param packets  1..FC_BURST packets; the array may be changed.
+ * @param start    Position of the first in the tap's stream.
+ * @param owned    One reference of each packet passes to the feed; otherwise the caller keeps his
+ *                 and the feed raises the count of what it keeps.
+ */
+void fc_feed_offer(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned);
+
+/**
+ * Lose what has waited too long and send of the rest what the port takes.
+ *
+ * @return  How many packets left the feed.
+ */
+unsigned fc_feed_drain(struct fc_feed *feed);
+
+/** Give up everything that waits; counted as overrun. Control thread, the lcore has stopped. */
+void fc_feed_discard(struct fc_feed *feed);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_COMPAT_H
+#define FC_COMPAT_H
+
+/**
+ * What differs between the DPDK versions that fluxcap builds against: 22.11, the floor, to the
+ * newest. No other file looks at the version.
+ */
+
+#include <rte_telemetry.h>
+#include <rte_version.h>
+
+#if RTE_VERSION < RTE_VERSION_NUM(22, 11, 0, 0)
+#error "fluxcap needs DPDK 22.11 or newer"
+#endif
+
+/** Add a number to a dictionary; the call has another name since 23.03. */
+static inline int fc_tel_add_number(struct rte_tel_data *data, const char *name, uint64_t value)
+{
+#if RTE_VERSION < RTE_VERSION_NUM(23, 3, 0, 0)
+	return rte_tel_data_add_dict_u64(data, name, value);
+#else
+	return rte_tel_data_add_dict_uint(data, name, value);
+#endif
+}
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_ENGINE_H
+#define FC_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fc_config.h>
+#include <fc_findings.h>
+#include <fc_plan.h>
+#include <fc_stats.h>
+
+/**
+ * The running broker: ports, pools and lcores that do what one configuration says.
+ *
+ * One thread, the control thread, makes, starts, watches and stops it. The getters of statistics
+ * may be called from any thread between fc_engine_new() and fc_engine_free().
+ */
+struct fc_engine;
+
+/**
+ * Take ports, memory and filters: everything that can fail.
+ *
+ * @param config    Must outlive the engine.
+ * @param findings  Gets what is wrong, and warnings.
+ * @param engine    Gets the engine, its ports started; free it with fc_engine_free().
+ * @return          0; -EINVAL when the configuration asks for ports, queues or lcores that EAL does
+ *                  not have, or for a filter that cannot be loaded; -ENOMEM when memory does not
+ *                  suffice (the finding says how much is needed where); -EIO when a driver fails.
+ *                  Nothing is held then.
+ */
+int fc_engine_new(
+	const struct fc_config *config, struct fc_findings *findings, struct fc_engine **engine);
+
+/** Make the lcores work. @return 0, or -errno when a thread could not be started. */
+int fc_engine_start(struct fc_engine *engine);
+
+/** Whether nothing is on its way: every packet received was sent or lost, none waits. */
+bool fc_engine_is_empty(const struct fc_engine *engine);
+
+/** Packets that all taps have received. */
+uint64_t fc_engine_received(const struct fc_engine *engine);
+
+/**
+ * Look after the ports; to be called about once a second.
+ *
+ * @param findings  Gets a warning for each port whose device has disappeared since the last call.
+ */
+void fc_engine_watch(struct fc_engine *engine, struct fc_findings *findings);
+
+/**
+ * Stop receiving, send what is waiting, stop the lcores, and close the ports.
+ *
+ * What could not be sent in time is lost and counted (overrun, handoff_full). Counters can be read
+ * until fc_engine_free().
+ *
+ * @param patience_ms  How long to wait for the ports to take what is waiting.
+ */
+void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms);
+
+/**
+ * Check, after fc_engine_stop(), that every buffer is back in its pool.
+ *
+ * @param findings  Gets an error for each pool that lacks some.
+ */
+void fc_engine_check_pools(const struct fc_engine *engine, struct fc_findings *findings);
+
+/** Free everything. NULL is allowed. */
+void fc_engine_free(struct fc_engine *engine);
+
+/** The plan that the engine carries out. */
+const struct fc_plan *fc_engine_plan(const struct fc_engine *engine);
+
+/** Statistics of the tap or output with this index in the configuration. Any thread. */
+void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t tap, struct fc_tap_stats *stats);
+void fc_engine_output_stats(
+	const struct fc_engine *engine, uint16_t output, struct fc_output_stats *stats);
+
+/** Statistics of a feed. @return false when the output does not take from this tap. Any thread. */
+bool fc_engine_feed_stats(
+	const struct fc_engine *engine, uint16_t tap, uint16_t output, struct fc_feed_stats *stats);
+
+/** Lcores that work, and what each does. Any thread. */
+uint16_t fc_engine_n_lanes(const struct fc_engine *engine);
+void fc_engine_lane_stats(
+	const struct fc_engine *engine, uint16_t lane, struct fc_lane_stats *stats);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_PLAN_H
+#define FC_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <fc_config.h>
+#include <fc_findings.h>
+
+/**
+ * From a configuration and what is known of the ports and lcores to queues, lcores, rings and
+ * pools: all sizes that the program will have, before anything is allocated.
+ *
+ * It is a pure calculation: no EAL is needed, so `fluxcap --check` prints it with assumed facts and
+ * a test can give any. Control thread.
+ */
+
+#define FC_BURST	 32   /**< packets that are received and sent at once */
+#define FC_HANDOFF_WORDS 1024 /**< slots of the ring between two lcores, a power of 2 */
+#define FC_POOL_CACHE_SIZE                                                                         \
+	512 /**< buffers that each lcore keeps of each pool, RTE_MEMPOOL_CACHE_MAX_SIZE */
+#define FC_DEFAULT_MTU 9000
+#define FC_MAX_QUEUES  64 /**< rx queues of a tap */
+
+/** What a port is and can; from ethdev, or assumed. */
+struct fc_port_facts {
+	char name[FC_PORT_NAME_SIZE];
+	char driver[32];
+	int socket; /**< NUMA node, -1: any */
+	uint16_t max_rx_queues;
+	uint16_t max_tx_queues;
+	uint16_t rx_queues;	 /**< to poll unless configured otherwise, at least 1 */
+	uint16_t rx_descriptors; /**< that the driver likes best */
+	uint16_t tx_descriptors;
+	uint16_t tx_held; /**< packets that a full port holds besides its descriptors */
+	uint16_t mtu;	  /**< of the kernel interface behind it, 0: there is none */
+	uint16_t max_mtu;
+	uint32_t max_rx_frame; /**< longest frame that it gives in one buffer, 0: by the MTU */
+	uint32_t max_tx_frame; /**< limit of the driver itself, UINT32_MAX: none */
+	bool is_virtual;       /**< neither a NIC nor a kernel interface: no limit to a frame */
+	bool splits_rx;	       /**< a frame that is longer than a buffer comes in several */
+	bool takes_segments;   /**< sends frames of several segments */
+	bool needs_rx_queue;   /**< must have one even when nobody receives */
+};
+
+/** An lcore that can work. */
+struct fc_lcore_facts {
+	unsigned id;
+	int socket;
+};
+
+/** A pool of mbufs. */
+struct fc_plan_pool {
+	uint32_t n_mbufs;
+	uint16_t data_room; /**< bytes of an mbuf's buffer, headroom included */
+	uint32_t mbuf_size; /**< bytes of memory that one mbuf takes */
+	int socket;
+};
+
+struct fc_plan_port {
+	struct fc_port_facts facts;
+	bool is_tap, is_output;
+	uint16_t mtu; /**< 0: leave it as it is */
+	uint16_t n_rx_queues;
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+	uint16_t tx_lane;   /**< index of the lane that sends on it */
+	uint32_t max_frame; /**< longest that it sends, Ethernet header to payload */
+	uint32_t max_tagged_frame;
+	struct fc_plan_pool idle; /**< for the rx queue that it must have though nobody receives */
+};
+
+struct fc_plan_tap {
+	uint16_t port;
+	uint16_t n_queues;
+	uint16_t lanes[FC_MAX_QUEUES]; /**< which lane polls each queue */
+	uint32_t window;	       /**< mbufs that waiting packets may occupy: `ring` */
+	struct fc_plan_pool pool;
+	uint32_t n_for_ports;  /**< of the pool: descriptors of its port and of its outputs' */
+	uint32_t n_for_lcores; /**< of the pool: rings, caches and bursts in hand */
+	bool gives_segments;   /**< packets may have several segments */
+};
+
+struct fc_plan_output {
+	uint16_t port;
+	bool needs_copies; /**< something writes, or the port takes one segment only */
+	bool is_linear;	   /**< copies must have one segment */
+	struct fc_plan_pool copies;
+};
+
+/** An lcore with work. */
+struct fc_plan_lane {
+	struct fc_lcore_facts lcore;
+	bool receives, sends;
+};
+
+struct fc_plan {
+	const struct fc_config *config;
+	uint16_t n_ports, n_lanes;
+	struct fc_plan_port *ports;	/**< each once, those of the taps first */
+	struct fc_plan_tap *taps;	/**< as in the configuration */
+	struct fc_plan_output *outputs; /**< as in the configuration */
+	struct fc_plan_lane *lanes;
+	uint64_t backlog_size; /**< bytes for the backlogs of all feeds */
+};
+
+/** The names of the ports that a configuration uses, each once; those of the taps first. */
+uint16_t fc_plan_port_names(
+	const struct fc_config *config, const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS]);
+
+/** Facts to assume for a port of which only the name is known. */
+void fc_plan_assume_port(const char *name, struct fc_port_facts *facts);
+
+/**
+ * Make the plan.
+ *
+ * @param config    Must outlive the plan.
+ * @param facts     One for each name of fc_plan_port_names(), in that order.
+ * @param lcores    The lcores that may work, at least one.
+ * @param findings  Gets what cannot be done: more queues than the port has, lcores that are not
+ *                  there.
+ * @return          The plan (fc_plan_free()), or NULL when there was an error.
+ */
+struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_port_facts *facts,
+	const struct fc_lcore_facts *lcores, uint16_t n_lcores, struct fc_findings *findings);
+
+void fc_plan_free(struct fc_plan *plan);
+
+/** Bytes of memory that the plan takes on NUMA node @p socket; -1: what may be on any. */
+uint64_t fc_plan_memory(const struct fc_plan *plan, int socket);
+
+/**
+ * The names of the ports that a lane polls or sends on, separated by spaces, each once.
+ *
+ * @param text  Gets as many whole names as fit @p size bytes.
+ */
+void fc_plan_lane_ports(const struct fc_plan *plan, uint16_t lane, char *text, size_t size);
+
+/** Write the plan for a person: each tap's pool and its parts, copies, lcores, sums. */
+void fc_plan_print(const struct fc_plan *plan, FILE *stream);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_STATS_H
+#define FC_STATS_H
+
+#include <stdint.h>
+
+#include <fc_drop.h>
+
+/**
+ * What the engine has counted, read at one moment.
+ *
+ * Sinks are read before their sources, so while packets flow `unaccounted` is what is on its way
+ * between two counters, and 0 when nothing is.
+ */
+
+struct fc_count {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+enum fc_link {
+	FC_LINK_DOWN,
+	FC_LINK_UP,
+	FC_LINK_GONE, /**< the device or the kernel interface behind the port does not exist any
+			 more */
+};
+
+struct fc_tap_stats {
+	const char *name; /**< belongs to the configuration, as does port */
+	const char *port;
+	enum fc_link link;
+	struct fc_count rx;
+	uint64_t rx_missed; /**< packets that the NIC lost because nobody took them in time */
+	uint64_t rx_nombuf; /**< packets that the NIC lost because the pool was empty */
+	uint64_t rx_errors; /**< frames that the NIC refused */
+	struct fc_count drops[FC_N_DROPS];
+	struct fc_count forwarded;
+	uint64_t ring_bytes; /**< memory that waiting packets may occupy */
+	uint64_t pool_size;  /**< buffers */
+	uint64_t pool_free;  /**< buffers */
+	int64_t unaccounted; /**< packets */
+};
+
+/** Of one feed, or the sum over the feeds of an output. */
+struct fc_feed_stats {
+	struct fc_count forwarded; /**< what the tap forwarded since the feed exists */
+	struct fc_count drops[FC_N_DROPS];
+	struct fc_count tx;
+	uint64_t tx_frames;
+	struct fc_count queued;
+	int64_t unaccounted; /**< packets */
+};
+
+struct fc_output_stats {
+	const char *name;
+	const char *port;
+	enum fc_link link;
+	uint64_t tx_errors; /**< frames that the port's driver took and then failed to send */
+	struct fc_feed_stats sum;
+};
+
+struct fc_lane_stats {
+	unsigned lcore;
+	const char *role; /**< "rx", "tx" or "rx+tx" */
+	char ports[512];  /**< names separated by spaces */
+	uint64_t busy_cycles;
+	uint64_t idle_cycles;
+};
+
+#endif

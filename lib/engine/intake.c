@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#include "intake.h"
+
+/* Raise the reference count of each packet by @by, and return how many segments they have. */
+static uint64_t raise_count(struct rte_mbuf **packets, uint16_t n, int16_t by)
+{
+	uint64_t n_segments = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		n_segments += packets[i]->nb_segs;
+		if (by == 0)
+			continue;
+		if (likely(packets[i]->nb_segs == 1))
+			rte_mbuf_refcnt_update(packets[i], by);
+		else
+			rte_pktmbuf_refcnt_update(packets[i], by);
+	}
+	return n_segments;
+}
+
+void fc_route_fan_out(
+	const struct fc_route *route, struct rte_mbuf **packets, uint16_t n, uint64_t start)
+{
+	struct rte_mbuf *copy[FC_BURST];
+	uint16_t last = (uint16_t)(route->n_feeds - 1);
+
+	/*
+	 * Feeds that sort out or change packets come first and work on this lcore's reference;
+	 * those that take all of them get theirs in one go, and the very last gets this lcore's
+	 * own.
+	 */
+	if (route->n_sharing > 1)
+		raise_count(packets, n, (int16_t)(route->n_sharing - 1));
+	for (uint16_t i = 0; i < last; i++) {
+		memcpy(copy, packets, n * sizeof(copy[0]));
+		fc_feed_offer(
+			route->feeds[i], copy, n, start, i >= route->n_feeds - route->n_sharing);
+	}
+	fc_feed_offer(route->feeds[last], packets, n, start, true);
+}
+
+static bool can_pass_on(struct fc_intake *intake)
+{
+	bool can = intake->n_routes == 0;
+
+	for (uint16_t i = 0; i < intake->n_routes; i++) {
+		struct fc_handoff *handoff = intake->routes[i].handoff;
+
+		can |= handoff == NULL || fc_handoff_has_room(handoff);
+	}
+	return can;
+}
+
+/* Frames without an Ethernet header cannot be worked on. */
+static uint16_t drop_runts(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+{
+	uint8_t keep[FC_MAX_BURST];
+	uint16_t n_kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		keep[i] = packets[i]->pkt_len >= RTE_ETHER_HDR_LEN;
+		n_kept = (uint16_t)(n_kept + keep[i]);
+	}
+	if (likely(n_kept == n))
+		return n;
+	fc_stage_sort(packets, n, keep);
+	fc_drop_packets(
+		intake->drops, FC_DROP_MALFORMED, packets + n_kept, (uint16_t)(n - n_kept), true);
+	return n_kept;
+}
+
+static uint16_t edit(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+{
+	struct fc_chain *chain = &intake->chain;
+
+	for (unsigned i = 0; n != 0 && i < (unsigned)chain->n_read + chain->n_write; i++) {
+		const struct fc_stage *stage = &chain->stages[i];
+		uint16_t n_kept = n;
+
+		if (i == chain->n_read) {
+			n_kept = fc_private_take(&intake->how, packets, n);
+			fc_drop_packets(intake->drops, FC_DROP_NOMBUF, packets + n_kept,
+				(uint16_t)(n - n_kept), true);
+			n = n_kept;
+		}
+		n_kept = stage->ops->run(stage->state, packets, n);
+		fc_drop_packets(intake->drops, stage->ops->drop, packets + n_kept,
+			(uint16_t)(n - n_kept), true);
+		n = n_kept;
+	}
+	return n;
+}
+
+static uint64_t advance(struct fc_intake *intake, uint64_t n_segments)
+{
+	uint64_t start;
+
+	if (!intake->is_alone)
+		return atomic_fetch_add_explicit(intake->reached, n_segments, memory_order_acq_rel);
+	start = atomic_load_explicit(intake->reached, memory_order_relaxed);
+	atomic_store_explicit(intake->reached, start + n_segments, memory_order_release);
+	return start;
+}
+
+/* Whether the route takes the burst; its lcore is passed by otherwise. */
+static bool takes_burst(const struct fc_route *route)
+{
+	return route->handoff == NULL || !route->handoff->was_full;
+}
+
+static void pass_on(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n, uint64_t size)
+{
+	struct fc_route *local = NULL;
+	int16_t n_taking = 0;
+	uint64_t start;
+
+	for (uint16_t i = 0; i < intake->n_routes; i++)
+		n_taking = (int16_t)(n_taking + takes_burst(&intake->routes[i]));
+	start = advance(intake, raise_count(packets, n, (int16_t)RTE_MAX(0, n_taking - 1)));
+	for (uint16_t i = 0; i < intake->n_routes; i++) {
+		struct fc_route *route = &intake->routes[i];
+
+		fc_tally_add(&route->forwarded, n, size);
+		if (route->handoff == NULL)
+			local = route;
+		else if (takes_burst(route))
+			fc_handoff_push(route->handoff, route->index, start, packets, n);
+		else
+			fc_tally_add(&route->handoff_full, n, size);
+	}
+	if (local != NULL)
+		fc_route_fan_out(local, packets, n, start);
+	else if (n_taking == 0) /* a tap that no output takes: it has only its own counters */
+		rte_pktmbuf_free_bulk(packets, n);
+}
+
+unsigned fc_intake_poll(struct fc_intake *intake)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	uint16_t n_received, n;
+	uint64_t size;
+
+	if (!can_pass_on(intake))
+		return 0;
+	n_received = rte_eth_rx_burst(intake->port->id, intake->queue, packets, FC_BURST);
+	if (n_received == 0)
+		return 0;
+	size = fc_packets_size(packets, n_received);
+	fc_tally_add(&intake->rx, n_received, size);
+	n = drop_runts(intake, packets, n_received);
+	n = edit(intake, packets, n);
+	if (n == 0)
+		return n_received;
+	if (n != n_received || intake->chain.n_write != 0)
+		size = fc_packets_size(packets, n);
+	fc_tally_add(&intake->forwarded, n, size);
+	pass_on(intake, packets, n, size);
+	return n_received;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <fc_private.h>
+
+#include "backlog.h"
+#include "placement.h"
+
+#define TAG_SIZE       4
+#define MAX_TAGS       2
+#define DEFAULT_BUFFER 2048 /* bytes of a frame in one mbuf, the usual */
+#define MIN_WINDOW     (4 * FC_BURST)
+#define MAX_ROUNDS     4 /* bursts of a tap that an lcore may have in hand at once */
+#define MIN_MTU	       68
+
+uint16_t fc_plan_port_names(
+	const struct fc_config *config, const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS])
+{
+	uint16_t n = 0;
+
+	for (unsigned i = 0; i < (unsigned)config->n_taps + config->n_outputs; i++) {
+		const char *name = i < config->n_taps ? config->taps[i].port
+						      : config->outputs[i - config->n_taps].port;
+		uint16_t at = 0;
+
+		while (at < n && strcmp(names[at], name) != 0)
+			at++;
+		if (at == n)
+			names[n++] = name;
+	}
+	return n;
+}
+
+void fc_plan_assume_port(const char *name, struct fc_port_facts *facts)
+{
+	bool is_pci = strchr(name, ':') != NULL;
+
+	*facts = (struct fc_port_facts){
+		.socket = -1,
+		.max_rx_queues = FC_MAX_QUEUES,
+		.max_tx_queues = FC_MAX_QUEUES,
+		.rx_queues = 1,
+		.rx_descriptors = 1024,
+		.tx_descriptors = 1024,
+		.max_mtu = UINT16_MAX,
+		.max_tx_frame = UINT32_MAX,
+		.is_virtual = !is_pci,
+		.splits_rx = true,
+		.takes_segments = is_pci,
+	};
+	snprintf(facts->name, sizeof(facts->name), "%s", name);
+	snprintf(facts->driver, sizeof(facts->driver), "assumed");
+}
+
+static uint16_t find_port(const struct fc_plan *plan, const char *name)
+{
+	uint16_t i = 0;
+
+	while (strcmp(plan->ports[i].facts.name, name) != 0)
+		i++;
+	return i;
+}
+
+static uint16_t chosen(uint16_t configured, uint16_t otherwise)
+{
+	return configured != 0 ? configured : otherwise;
+}
+
+static void check_limit(const struct fc_plan_port *port, const char *key, unsigned value,
+	unsigned limit, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 32];
+
+	if (value <= limit)
+		return;
+	snprintf(place, sizeof(place), "ports.%s.%s", port->facts.name, key);
+	fc_findings_add(findings, FC_ERROR, place, "%u is more than the port's driver %s can: %u",
+		value, port->facts.driver, limit);
+}
+
+static void report_direction(const struct fc_plan_port *port, const char *verb,
+	const char *direction, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 8];
+
+	snprintf(place, sizeof(place), "port %s", port->facts.name);
+	fc_findings_add(findings, FC_ERROR, place,
+		"cannot %s: it has no %s queue (a net_pcap port has one for each %s_pcap= or "
+		"%s_iface= of its "
+		"--vdev)",
+		verb, direction, direction, direction);
+}
+
+/* The longest frames that may leave by a port; a kernel interface allows one tag beyond its MTU. */
+static void set_max_frame(struct fc_plan_port *port)
+{
+	const struct fc_port_facts *facts = &port->facts;
+	uint32_t untagged = UINT32_MAX, tagged = UINT32_MAX;
+
+	if (!facts->is_virtual) {
+		uint32_t mtu = port->mtu != 0 ? port->mtu : facts->mtu;
+
+		untagged = mtu + RTE_ETHER_HDR_LEN + (facts->mtu != 0 ? 0 : MAX_TAGS * TAG_SIZE);
+		tagged = mtu + RTE_ETHER_HDR_LEN + (facts->mtu != 0 ? 1 : MAX_TAGS) * TAG_SIZE;
+	}
+	port->max_frame = RTE_MIN(untagged, facts->max_tx_frame);
+	port->max_tagged_frame = RTE_MIN(tagged, facts->max_tx_frame);
+}
+
+static void plan_port(struct fc_plan_port *port, const struct fc_port_config *config,
+	struct fc_findings *findings)
+{
+	static const struct fc_port_config none;
+	const struct fc_port_facts *facts = &port->facts;
+
+	if (config == NULL)
+		config = &none;
+	port->n_rx_queues =
+		port->is_tap ? chosen(config->rx_queues, facts->rx_queues) : facts->needs_rx_queue;
+	port->rx_descriptors = chosen(config->rx_descriptors, facts->rx_descriptors);
+	port->tx_descriptors = chosen(config->tx_descriptors, facts->tx_descriptors);
+	port->mtu = config->mtu;
+	if (config->mtu == 0 && facts->mtu == 0)
+		port->mtu = RTE_MIN((uint16_t)FC_DEFAULT_MTU, facts->max_mtu);
+	check_limit(port, "mtu", port->mtu, facts->max_mtu, findings);
+	if (port->is_tap && facts->max_rx_queues == 0)
+		report_direction(port, "receive", "rx", findings);
+	else
+		check_limit(port, "rx_queues", port->n_rx_queues, facts->max_rx_queues, findings);
+	if (port->is_output && facts->max_tx_queues == 0)
+		report_direction(port, "send", "tx", findings);
+	set_max_frame(port);
+}
+
+/* The longest frame that a port may give, tags included. */
+static uint32_t longest_rx(const struct fc_plan_port *port)
+{
+	uint32_t mtu = port->mtu != 0 ? port->mtu : port->facts.mtu;
+
+	if (port->facts.max_rx_frame != 0)
+		return port->facts.max_rx_frame;
+	return mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + MAX_TAGS * TAG_SIZE;
+}
+
+static void size_pool(struct fc_plan_pool *pool, uint32_t buffer)
+{
+	struct rte_mempool_objsz size;
+
+	buffer = RTE_MIN(RTE_MAX(buffer, (uint32_t)DEFAULT_BUFFER),
+		(uint32_t)UINT16_MAX - RTE_PKTMBUF_HEADROOM);
+	pool->data_room = (uint16_t)(buffer + RTE_PKTMBUF_HEADROOM);
+	pool->mbuf_size =
+		rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + pool->data_room, 0, &size);
+}
+
+/* A driver that takes its own buffers from the rx queue's pool gets one even when nobody receives.
+ */
+static void plan_idle_pool(struct fc_plan_port *port)
+{
+	if (port->is_tap || port->n_rx_queues == 0)
+		return;
+	size_pool(&port->idle, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
+	port->idle.socket = port->facts.socket;
+	port->idle.n_mbufs =
+		(uint32_t)port->rx_descriptors + port->tx_descriptors + FC_POOL_CACHE_SIZE * 3 / 2;
+}
+
+static bool feeds(const struct fc_output_config *output, uint16_t tap)
+{
+	for (uint16_t i = 0; i < output->n_from; i++)
+		if (output->from[i] == tap)
+			return true;
+	return false;
+}
+
+/* Buffers that ports hold: received ahead, and being sent; each sending port counts once. */
+static uint32_t count_for_ports(const struct fc_plan *plan, uint16_t tap)
+{
+	const struct fc_plan_port *rx = &plan->ports[plan->taps[tap].port];
+	uint32_t n = (uint32_t)rx->n_rx_queues * rx->rx_descriptors;
+
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		const struct fc_plan_port *port = &plan->ports[i];
+		bool sends = false;
+
+		for (uint16_t o = 0; o < plan->config->n_outputs; o++)
+			sends |=
+				plan->outputs[o].port == i && feeds(&plan->config->outputs[o], tap);
+		if (sends)
+			n += (uint32_t)port->tx_descriptors + port->facts.tx_held;
+	}
+	return n;
+}
+
+/* Buffers in the caches of the pool, in the hands of each lcore, and in the rings between them. */
+static uint32_t count_for_lcores(const struct fc_plan *plan, uint16_t tap)
+{
+	const struct fc_plan_tap *t = &plan->taps[tap];
+	bool receives[FC_MAX_LCORES] = { false }, sends[FC_MAX_LCORES] = { false };
+	uint32_t n = 0;
+
+	for (uint16_t q = 0; q < t->n_queues; q++)
+		receives[t->lanes[q]] = true;
+	for (uint16_t o = 0; o < plan->config->n_outputs; o++)
+		if (feeds(&plan->config->outputs[o], tap))
+			sends[plan->ports[plan->outputs[o].port].tx_lane] = true;
+	for (uint16_t i = 0; i < plan->n_lanes; i++) {
+		if (receives[i] || sends[i])
+			n += FC_POOL_CACHE_SIZE * 3 / 2 + MAX_ROUNDS * FC_BURST;
+		for (uint16_t j = 0; j < plan->n_lanes; j++)
+			if (receives[i] && sends[j] && i != j)
+				n += FC_HANDOFF_WORDS;
+	}
+	return n;
+}
+
+static void plan_tap(struct fc_plan *plan, uint16_t index)
+{
+	struct fc_plan_tap *tap = &plan->taps[index];
+	const struct fc_plan_port *port = &plan->ports[tap->port];
+	uint64_t ring = plan->config->taps[index].ring;
+
+	size_pool(&tap->pool, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
+	tap->pool.socket = port->facts.socket;
+	tap->gives_segments = port->facts.splits_rx;
+	tap->window = (uint32_t)RTE_MIN(RTE_MAX(ring / tap->pool.mbuf_size, (uint64_t)MIN_WINDOW),
+		(uint64_t)UINT32_MAX / 4);
+	tap->n_for_ports = count_for_ports(plan, index);
+	tap->n_for_lcores = count_for_lcores(plan, index);
+	tap->pool.n_mbufs = tap->window + tap->n_for_ports + tap->n_for_lcores;
+}
+
+static bool writes(const struct fc_edits *edits)
+{
+	return edits->vlan.pop != 0 || edits->vlan.n_push != 0 || edits->trim != 0 ||
+	       edits->truncate != 0;
+}
+
+static void plan_output(struct fc_plan *plan, uint16_t index)
+{
+	const struct fc_output_config *config = &plan->config->outputs[index];
+	struct fc_plan_output *output = &plan->outputs[index];
+	const struct fc_plan_port *port = &plan->ports[output->port];
+	bool gets_segments = false;
+	uint32_t buffer = DEFAULT_BUFFER;
+
+	for (uint16_t i = 0; i < config->n_from; i++)
+		gets_segments |= plan->taps[config->from[i]].gives_segments;
+	output->is_linear = !port->facts.takes_segments;
+	output->needs_copies = writes(&config->edits) || (output->is_linear && gets_segments);
+	if (!output->needs_copies)
+		return;
+	if (output->is_linear && gets_segments)
+		buffer = longest_rx(port);
+	size_pool(&output->copies, buffer);
+	output->copies.socket = port->facts.socket;
+	/* A header and, of long packets, clones of what follows. */
+	output->copies.n_mbufs = 2U * (port->tx_descriptors + port->facts.tx_held) +
+				 FC_POOL_CACHE_SIZE * 3 / 2 +
+				 (uint32_t)config->n_from * 4 * FC_BURST;
+	if (output->is_linear)
+		output->copies.n_mbufs -= port->tx_descriptors + port->facts.tx_held;
+}
+
+static void connect_ports(struct fc_plan *plan, const struct fc_port_facts *facts)
+{
+	for (uint16_t i = 0; i < plan->n_ports; i++)
+		plan->ports[i].facts = facts[i];
+	for (uint16_t t = 0; t < plan->config->n_taps; t++) {
+		plan->taps[t].port = find_port(plan, plan->config->taps[t].port);
+		plan->ports[plan->taps[t].port].is_tap = true;
+	}
+	for (uint16_t o = 0; o < plan->config->n_outputs; o++) {
+		plan->outputs[o].port = find_port(plan, plan->config->outputs[o].port);
+		plan->ports[plan->outputs[o].port].is_output = true;
+	}
+}
+
+static struct fc_plan *allocate(const struct fc_config *config)
+{
+	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
+	struct fc_plan *plan = calloc(1, sizeof(*plan));
+
+	if (plan == NULL)
+		return NULL;
+	plan->config = config;
+	plan->n_ports = fc_plan_port_names(config, names);
+	plan->ports = calloc(plan->n_ports, sizeof(*plan->ports));
+	plan->taps = calloc(config->n_taps, sizeof(*plan->taps));
+	plan->outputs = calloc(config->n_outputs, sizeof(*plan->outputs));
+	if (plan->ports == NULL || plan->taps == NULL || plan->outputs == NULL) {
+		fc_plan_free(plan);
+		return NULL;
+	}
+	return plan;
+}
+
+struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_port_facts *facts,
+	const struct fc_lcore_facts *lcores, uint16_t n_lcores, struct fc_findings *findings)
+{
+	struct fc_plan *plan = allocate(config);
+	size_t n_errors = fc_findings_n_errors(findings);
+
+	if (plan == NULL) {
+		fc_findings_add(findings, FC_ERROR, "", "out of memory");
+		return NULL;
+	}
+	connect_ports(plan, facts);
+	for (uint16_t i = 0; i < plan->n_ports; i++)
+		plan_port(&plan->ports[i], fc_config_port(config, plan->ports[i].facts.name),
+			findings);
+	for (uint16_t t = 0; t < config->n_taps; t++)
+		plan->taps[t].n_queues = RTE_MIN(
+			plan->ports[plan->taps[t].port].n_rx_queues, (uint16_t)FC_MAX_QUEUES);
+	if (fc_placement_make(plan, lcores, n_lcores, findings) == -ENOMEM)
+		fc_findings_add(findings, FC_ERROR, "", "out of memory");
+	if (fc_findings_n_errors(findings) != n_errors) {
+		fc_plan_free(plan);
+		return NULL;
+	}
+	for (uint16_t i = 0; i < plan->n_ports; i++)
+		plan_idle_pool(&plan->ports[i]);
+	for (uint16_t t = 0; t < config->n_taps; t++)
+		plan_tap(plan, t);
+	for (uint16_t o = 0; o < config->n_outputs; o++) {
+		const struct fc_output_config *output = &config->outputs[o];
+
+		plan_output(plan, o);
+		for (uint16_t i = 0; i < output->n_from; i++)
+			plan->backlog_size += fc_backlog_size(plan->taps[output->from[i]].window);
+	}
+	return plan;
+}
+
+void fc_plan_free(struct fc_plan *plan)
+{
+	if (plan == NULL)
+		return;
+	free(plan->ports);
+	free(plan->taps);
+	free(plan->outputs);
+	free(plan->lanes);
+	free(plan);
+}
+
+static uint64_t pool_memory(const struct fc_plan_pool *pool)
+{
+	/* The ring of free mbufs has a pointer for each, rounded up to a power of 2. */
+	return (uint64_t)pool->n_mbufs * pool->mbuf_size +
+	       rte_align64pow2((uint64_t)pool->n_mbufs + 1) * sizeof(void *);
+}
+
+uint64_t fc_plan_memory(const struct fc_plan *plan, int socket)
+{
+	uint64_t size = socket == -1 ? plan->backlog_size : 0;
+
+	for (uint16_t t = 0; t < plan->config->n_taps; t++)
+		if (plan->taps[t].pool.socket == socket)
+			size += pool_memory(&plan->taps[t].pool);
+	for (uint16_t o = 0; o < plan->config->n_outputs; o++)
+		if (plan->outputs[o].needs_copies && plan->outputs[o].copies.socket == socket)
+			size += pool_memory(&plan->outputs[o].copies);
+	for (uint16_t i = 0; i < plan->n_ports; i++)
+		if (plan->ports[i].idle.n_mbufs != 0 && plan->ports[i].idle.socket == socket)
+			size += pool_memory(&plan->ports[i].idle);
+	return size;
+}
+
+static bool uses_port(const struct fc_plan *plan, uint16_t lane, uint16_t port)
+{
+	if (plan->ports[port].is_output && plan->ports[port].tx_lane == lane)
+		return true;
+	for (uint16_t t = 0; t < plan->config->n_taps; t++)
+		for (uint16_t q = 0; q < plan->taps[t].n_queues; q++)
+			if (plan->taps[t].port == port && plan->taps[t].lanes[q] == lane)
+				return true;
+	return false;
+}
+
+void fc_plan_lane_ports(const struct fc_plan *plan, uint16_t lane, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		const char *name = plan->ports[i].facts.name;
+
+		if (!uses_port(plan, lane, i) || used + strlen(name) + 2 > size)
+			continue;
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", used == 0 ? "" : " ", name);
+	}
+}
+
+#define MIB(bytes) ((double)(bytes) / (1024 * 1024))
+
+static const char *node_name(int socket, char text[16])
+{
+	if (socket < 0)
+		return "any";
+	snprintf(text, 16, "%d", socket);
+	return text;
+}
+
+static void print_lanes(const struct fc_plan *plan, FILE *stream)
+{
+	for (uint16_t l = 0; l < plan->n_lanes; l++) {
+		fprintf(stream, "lcore %u:", plan->lanes[l].lcore.id);
+		for (uint16_t t = 0; t < plan->config->n_taps; t++)
+			for (uint16_t q = 0; q < plan->taps[t].n_queues; q++)
+				if (plan->taps[t].lanes[q] == l)
+					fprintf(stream, " rx %s.%u",
+						plan->ports[plan->taps[t].port].facts.name, q);
+		for (uint16_t i = 0; i < plan->n_ports; i++)
+			if (plan->ports[i].is_output && plan->ports[i].tx_lane == l)
+				fprintf(stream, " tx %s", plan->ports[i].facts.name);
+		fprintf(stream, "\n");
+	}
+}
+
+void fc_plan_print(const struct fc_plan *plan, FILE *stream)
+{
+	uint64_t total = plan->backlog_size;
+	char node[16];
+
+	for (uint16_t t = 0; t < plan->config->n_taps; t++) {
+		const struct fc_plan_tap *tap = &plan->taps[t];
+
+		total += pool_memory(&tap->pool);
+		fprintf(stream,
+			"tap %s: pool of %u buffers (%u ring + %u ports + %u lcores) of %u bytes = "
+			"%.1f MiB, "
+			"NUMA node %s\n",
+			plan->config->taps[t].name, tap->pool.n_mbufs, tap->window,
+			tap->n_for_ports, tap->n_for_lcores, tap->pool.mbuf_size,
+			MIB(pool_memory(&tap->pool)), node_name(tap->pool.socket, node));
+	}
+	for (uint16_t o = 0; o < plan->config->n_outputs; o++) {
+		const struct fc_plan_pool *pool = &plan->outputs[o].copies;
+
+		if (!plan->outputs[o].needs_copies)
+			continue;
+		total += pool_memory(pool);
+		fprintf(stream,
+			"output %s: copies of %u buffers of %u bytes = %.1f MiB, NUMA node %s\n",
+			plan->config->outputs[o].name, pool->n_mbufs, pool->mbuf_size,
+			MIB(pool_memory(pool)), node_name(pool->socket, node));
+	}
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		const struct fc_plan_pool *pool = &plan->ports[i].idle;
+
+		if (pool->n_mbufs == 0)
+			continue;
+		total += pool_memory(pool);
+		fprintf(stream,
+			"port %s: its driver's %u buffers of %u bytes = %.1f MiB, NUMA node %s\n",
+			plan->ports[i].facts.name, pool->n_mbufs, pool->mbuf_size,
+			MIB(pool_memory(pool)), node_name(pool->socket, node));
+	}
+	fprintf(stream, "backlogs: %.1f MiB\nsum: %.1f MiB\n", MIB(plan->backlog_size), MIB(total));
+	print_lanes(plan, stream);
+}

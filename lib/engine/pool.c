@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+
+#include "pool.h"
+
+#define MIB(bytes) ((double)(bytes) / (1024 * 1024))
+
+static void report(const struct fc_plan_pool *pool, const struct fc_plan *plan, const char *place,
+	struct fc_findings *findings)
+{
+	uint64_t size = (uint64_t)pool->n_mbufs * pool->mbuf_size;
+	uint64_t sum = fc_plan_memory(plan, pool->socket) +
+		       (pool->socket != -1 ? fc_plan_memory(plan, -1) : 0);
+	char node[32] = "any NUMA node";
+
+	if (pool->socket >= 0)
+		snprintf(node, sizeof(node), "NUMA node %d", pool->socket);
+	fc_findings_add(findings, FC_ERROR, place,
+		"too little memory: its pool needs %.1f MiB (%u buffers of %u bytes) on %s, the "
+		"whole "
+		"configuration %.1f MiB there (%s): give %s, or make 'ring' smaller",
+		MIB(size), pool->n_mbufs, pool->mbuf_size, node, MIB(sum), rte_strerror(rte_errno),
+		rte_eal_has_hugepages() ? "the node more hugepages (dpdk-hugepages.py)"
+					: "EAL more memory (-m MEGABYTES)");
+}
+
+struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct fc_plan_pool *pool,
+	const struct fc_plan *plan, const char *place, struct fc_findings *findings)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+	struct rte_mempool *made;
+
+	snprintf(name, sizeof(name), "fc_%s_%u", kind, index);
+	made = rte_pktmbuf_pool_create(
+		name, pool->n_mbufs, FC_POOL_CACHE_SIZE, 0, pool->data_room, pool->socket);
+	if (made == NULL)
+		report(pool, plan, place, findings);
+	return made;
+}
+
+void fc_pool_check(const struct rte_mempool *pool, struct fc_findings *findings)
+{
+	unsigned n_free;
+
+	if (pool == NULL)
+		return;
+	n_free = rte_mempool_avail_count(pool);
+	if (n_free != pool->size)
+		fc_findings_add(findings, FC_ERROR, pool->name, "%u of %u buffers are missing",
+			pool->size - n_free, pool->size);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_POOL_H
+#define FC_POOL_H
+
+#include <rte_mempool.h>
+
+#include <fc_plan.h>
+
+/**
+ * Make a pool of mbufs.
+ *
+ * @param kind      "tap", "output" or "port"; with @p index it makes the pool's name.
+ * @param plan      The whole plan: when memory does not suffice the message gives its sum.
+ * @param place     For messages.
+ * @return          The pool, or NULL with the reason in @p findings. Control thread.
+ */
+struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct fc_plan_pool *pool,
+	const struct fc_plan *plan, const char *place, struct fc_findings *findings);
+
+/** Say which buffers are missing from a pool that should be full. NULL is allowed. */
+void fc_pool_check(const struct rte_mempool *pool, struct fc_findings *findings);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <time.h>
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_ring.h>
+
+#include "pool.h"
+#include "state.h"
+
+static void *run_own_thread(void *arg)
+{
+	/* Registered, the thread has an lcore id and with it caches of the pools. */
+	int ret = rte_thread_register();
+
+	fc_lane_run(arg);
+	if (ret == 0)
+		rte_thread_unregister();
+	return NULL;
+}
+
+int fc_engine_start(struct fc_engine *engine)
+{
+	int ret = 0;
+
+	engine->is_running = true;
+	for (uint16_t l = 0; ret == 0 && l < engine->plan->n_lanes; l++) {
+		struct fc_lane *lane = &engine->lanes[l];
+
+		if (lane->lcore_id == rte_get_main_lcore()) {
+			ret = -pthread_create(&engine->thread, NULL, run_own_thread, lane);
+			engine->has_own_thread = ret == 0;
+		} else {
+			ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
+		}
+	}
+	return ret;
+}
+
+static void set_phase(struct fc_engine *engine, enum fc_phase phase)
+{
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+		atomic_store_explicit(&engine->lanes[l].phase, phase, memory_order_release);
+}
+
+static bool has_seen_phase(const struct fc_engine *engine, enum fc_phase phase)
+{
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+		if (atomic_load_explicit(&engine->lanes[l].phase_seen, memory_order_acquire) !=
+			(int)phase)
+			return false;
+	return true;
+}
+
+static void drain(struct fc_engine *engine, unsigned patience_ms)
+{
+	const struct timespec a_millisecond = { .tv_nsec = 1000000 };
+
+	set_phase(engine, FC_PHASE_DRAIN);
+	for (unsigned ms = 0; ms < patience_ms; ms++) {
+		if (has_seen_phase(engine, FC_PHASE_DRAIN) && fc_engine_is_empty(engine))
+			return;
+		nanosleep(&a_millisecond, NULL);
+	}
+}
+
+/* What is still between two lcores was never given to the feeds. */
+static void discard_inbound(const struct fc_inbound *inbound)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	uint64_t start;
+	uint16_t index, n;
+
+	while ((n = fc_handoff_pop(inbound->handoff, &index, &start, packets)) != 0) {
+		struct fc_route *route = inbound->routes[index];
+
+		fc_tally_add(&route->handoff_full, n, fc_packets_size(packets, n));
+		rte_pktmbuf_free_bulk(packets, n);
+	}
+}
+
+static void discard_rest(struct fc_engine *engine)
+{
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
+		struct fc_lane *lane = &engine->lanes[l];
+
+		for (uint16_t i = 0; i < lane->n_inbound; i++)
+			discard_inbound(&lane->inbound[i]);
+		for (uint16_t i = 0; i < lane->n_feeds; i++)
+			fc_feed_discard(lane->feeds[i]);
+	}
+}
+
+static void close_ports(struct fc_engine *engine)
+{
+	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
+		const struct fc_port *port = &engine->ports[engine->plan->taps[t].port];
+
+		rte_eth_stats_get(port->id, &engine->taps[t].last);
+	}
+	for (uint16_t o = 0; o < engine->config->n_outputs; o++) {
+		const struct fc_port *port = engine->outputs[o].port;
+		struct rte_eth_stats stats;
+
+		if (rte_eth_stats_get(port->id, &stats) == 0)
+			engine->outputs[o].last_errors = stats.oerrors;
+	}
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
+		fc_port_stop(&engine->ports[i]);
+}
+
+void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
+{
+	if (!engine->is_running)
+		return;
+	drain(engine, patience_ms);
+	set_phase(engine, FC_PHASE_STOP);
+	rte_eal_mp_wait_lcore();
+	if (engine->has_own_thread)
+		pthread_join(engine->thread, NULL);
+	engine->is_running = false;
+	discard_rest(engine);
+	close_ports(engine);
+}
+
+void fc_engine_check_pools(const struct fc_engine *engine, struct fc_findings *findings)
+{
+	for (uint16_t t = 0; t < engine->config->n_taps; t++)
+		fc_pool_check(engine->taps[t].pool, findings);
+	for (uint16_t o = 0; o < engine->config->n_outputs; o++)
+		fc_pool_check(engine->copy_pools[o], findings);
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
+		fc_pool_check(engine->idle_pools[i], findings);
+}
+
+void fc_engine_watch(struct fc_engine *engine, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 8];
+
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
+		if (!fc_port_notice_loss(&engine->ports[i]))
+			continue;
+		snprintf(place, sizeof(place), "port %s", engine->plan->ports[i].facts.name);
+		fc_findings_add(findings, FC_WARNING, place,
+			"its network interface has disappeared; nothing is received from it, and "
+			"what it "
+			"should send is lost as overrun");
+	}
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "state.h"
+
+static void add(struct fc_count *sum, struct fc_count count)
+{
+	sum->packets += count.packets;
+	sum->bytes += count.bytes;
+}
+
+static int64_t missing(const struct fc_count *source, const struct fc_count *drops,
+	const struct fc_count *sinks, unsigned n_sinks)
+{
+	uint64_t accounted = 0;
+
+	for (unsigned i = 0; i < FC_N_DROPS; i++)
+		accounted += drops[i].packets;
+	for (unsigned i = 0; i < n_sinks; i++)
+		accounted += sinks[i].packets;
+	return (int64_t)(source->packets - accounted);
+}
+
+static void read_nic(
+	const struct fc_tap *tap, const struct fc_port *port, struct fc_tap_stats *stats)
+{
+	struct rte_eth_stats now;
+
+	if (!port->is_started || rte_eth_stats_get(port->id, &now) != 0)
+		now = tap->last;
+	stats->rx_missed = now.imissed;
+	stats->rx_nombuf = now.rx_nombuf;
+	stats->rx_errors = now.ierrors;
+}
+
+void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct fc_tap_stats *stats)
+{
+	const struct fc_tap_config *config = &engine->config->taps[index];
+	const struct fc_tap *tap = &engine->taps[index];
+	const struct fc_port *port = &engine->ports[engine->plan->taps[index].port];
+
+	*stats = (struct fc_tap_stats){
+		.name = config->name,
+		.port = config->port,
+		.link = fc_port_link(port),
+		.ring_bytes = config->ring,
+		.pool_size = tap->pool->size,
+		.pool_free = rte_mempool_avail_count(tap->pool),
+	};
+	for (uint16_t q = 0; q < engine->plan->taps[index].n_queues; q++) {
+		const struct fc_intake *intake = &tap->intakes[q];
+
+		for (unsigned i = 0; i < FC_N_DROPS; i++)
+			add(&stats->drops[i], fc_tally_read(&intake->drops[i]));
+		add(&stats->forwarded, fc_tally_read(&intake->forwarded));
+		atomic_thread_fence(memory_order_acquire);
+		add(&stats->rx, fc_tally_read(&intake->rx));
+	}
+	stats->unaccounted = missing(&stats->rx, stats->drops, &stats->forwarded, 1);
+	read_nic(tap, port, stats);
+}
+
+static const struct fc_route *find_route(const struct fc_intake *intake, const struct fc_feed *feed)
+{
+	for (uint16_t i = 0; i < intake->n_routes; i++)
+		for (uint16_t f = 0; f < intake->routes[i].n_feeds; f++)
+			if (intake->routes[i].feeds[f] == feed)
+				return &intake->routes[i];
+	return NULL;
+}
+
+static void read_feed(const struct fc_engine *engine, uint16_t tap, const struct fc_feed *feed,
+	struct fc_feed_stats *stats)
+{
+	struct fc_count sinks[2];
+
+	memset(stats, 0, sizeof(*stats));
+	stats->tx = fc_tally_read(&feed->tx);
+	stats->tx_frames = stats->tx.packets;
+	for (unsigned i = 0; i < FC_N_DROPS; i++)
+		stats->drops[i] = fc_tally_read(&feed->drops[i]);
+	stats->queued = fc_tally_read(&feed->queued);
+	for (uint16_t q = 0; q < engine->plan->taps[tap].n_queues; q++) {
+		const struct fc_route *route = find_route(&engine->taps[tap].intakes[q], feed);
+
+		add(&stats->drops[FC_DROP_HANDOFF_FULL], fc_tally_read(&route->handoff_full));
+		atomic_thread_fence(memory_order_acquire);
+		add(&stats->forwarded, fc_tally_read(&route->forwarded));
+	}
+	sinks[0] = stats->tx;
+	sinks[1] = stats->queued;
+	stats->unaccounted = missing(&stats->forwarded, stats->drops, sinks, 2);
+}
+
+bool fc_engine_feed_stats(
+	const struct fc_engine *engine, uint16_t tap, uint16_t output, struct fc_feed_stats *stats)
+{
+	const struct fc_feed *feed = fc_engine_feed(engine, tap, output);
+
+	if (feed == NULL)
+		return false;
+	read_feed(engine, tap, feed, stats);
+	return true;
+}
+
+void fc_engine_output_stats(
+	const struct fc_engine *engine, uint16_t index, struct fc_output_stats *stats)
+{
+	const struct fc_output_config *config = &engine->config->outputs[index];
+	const struct fc_output *output = &engine->outputs[index];
+	struct rte_eth_stats nic;
+
+	*stats = (struct fc_output_stats){
+		.name = config->name,
+		.port = config->port,
+		.link = fc_port_link(output->port),
+		.tx_errors = output->last_errors,
+	};
+	if (output->port->is_started && rte_eth_stats_get(output->port->id, &nic) == 0)
+		stats->tx_errors = nic.oerrors;
+	for (uint16_t i = 0; i < config->n_from; i++) {
+		struct fc_feed_stats feed;
+
+		read_feed(engine, config->from[i], &engine->feeds[engine->first_feed[index] + i],
+			&feed);
+		add(&stats->sum.forwarded, feed.forwarded);
+		for (unsigned d = 0; d < FC_N_DROPS; d++)
+			add(&stats->sum.drops[d], feed.drops[d]);
+		add(&stats->sum.tx, feed.tx);
+		stats->sum.tx_frames += feed.tx_frames;
+		add(&stats->sum.queued, feed.queued);
+		stats->sum.unaccounted += feed.unaccounted;
+	}
+}
+
+bool fc_engine_is_empty(const struct fc_engine *engine)
+{
+	for (uint16_t o = 0; o < engine->config->n_outputs; o++) {
+		const struct fc_output_config *config = &engine->config->outputs[o];
+
+		for (uint16_t i = 0; i < config->n_from; i++) {
+			struct fc_feed_stats stats;
+
+			read_feed(engine, config->from[i],
+				&engine->feeds[engine->first_feed[o] + i], &stats);
+			if (stats.unaccounted != 0 || stats.queued.packets != 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+uint64_t fc_engine_received(const struct fc_engine *engine)
+{
+	uint64_t n = 0;
+
+	for (uint16_t t = 0; t < engine->config->n_taps; t++)
+		for (uint16_t q = 0; q < engine->plan->taps[t].n_queues; q++)
+			n += fc_tally_read(&engine->taps[t].intakes[q].rx).packets;
+	return n;
+}
+
+uint16_t fc_engine_n_lanes(const struct fc_engine *engine)
+{
+	return engine->plan->n_lanes;
+}
+
+void fc_engine_lane_stats(
+	const struct fc_engine *engine, uint16_t index, struct fc_lane_stats *stats)
+{
+	const struct fc_plan_lane *plan = &engine->plan->lanes[index];
+	const struct fc_lane *lane = &engine->lanes[index];
+
+	*stats = (struct fc_lane_stats){
+		.lcore = plan->lcore.id,
+		.role = plan->receives && plan->sends ? "rx+tx"
+			: plan->receives	      ? "rx"
+						      : "tx",
+		.busy_cycles = atomic_load_explicit(&lane->busy_cycles, memory_order_relaxed),
+		.idle_cycles = atomic_load_explicit(&lane->idle_cycles, memory_order_relaxed),
+	};
+	fc_plan_lane_ports(engine->plan, index, stats->ports, sizeof(stats->ports));
+}
