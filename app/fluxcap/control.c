@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+#include "control.h"
+
+#define WATCH_PERIOD_MS 1000
+#define IDLE_PERIOD_MS	10
+
+struct control {
+	struct fc_engine *engine;
+	unsigned exit_idle_ms;
+	uint64_t n_received; /* when last looked */
+	uint64_t changed_ms; /* when that number last changed */
+	uint64_t watched_ms; /* when the ports were last looked after */
+	int signals, timer, poll;
+};
+
+static void stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+void fc_control_block_signals(void)
+{
+	sigset_t set;
+
+	stop_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void close_all(struct control *control)
+{
+	close(control->poll);
+	close(control->timer);
+	close(control->signals);
+}
+
+static int add_event(const struct control *control, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return fd < 0 ? -1 : epoll_ctl(control->poll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int open_all(struct control *control)
+{
+	long period_ms = control->exit_idle_ms != 0 ? IDLE_PERIOD_MS : WATCH_PERIOD_MS;
+	struct timespec period = { period_ms / 1000, period_ms % 1000 * 1000000 };
+	struct itimerspec timing = { period, period };
+	sigset_t set;
+
+	stop_signals(&set);
+	control->poll = epoll_create1(EPOLL_CLOEXEC);
+	control->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	control->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (control->poll < 0 || timerfd_settime(control->timer, 0, &timing, NULL) != 0 ||
+		add_event(control, control->signals) != 0 ||
+		add_event(control, control->timer) != 0) {
+		int error = errno;
+
+		close_all(control);
+		return -error;
+	}
+	return 0;
+}
+
+static void watch_ports(struct control *control)
+{
+	struct fc_findings *findings = fc_findings_new("fluxcap");
+
+	if (findings == NULL)
+		return;
+	fc_engine_watch(control->engine, findings);
+	fc_findings_print(findings, stderr);
+	fc_findings_free(findings);
+}
+
+/* Whether it is time to stop. */
+static bool tick(struct control *control)
+{
+	uint64_t n_received = fc_engine_received(control->engine);
+	uint64_t now = now_ms(), n_expired;
+
+	if (read(control->timer, &n_expired, sizeof(n_expired)) < 0)
+		return false;
+	if (now - control->watched_ms >= WATCH_PERIOD_MS) {
+		watch_ports(control);
+		control->watched_ms = now;
+	}
+	if (n_received != control->n_received) {
+		control->n_received = n_received;
+		control->changed_ms = now;
+	}
+	return control->exit_idle_ms != 0 && now - control->changed_ms >= control->exit_idle_ms &&
+	       fc_engine_is_empty(control->engine);
+}
+
+static void say_signal(const struct control *control)
+{
+	struct signalfd_siginfo info;
+
+	if (read(control->signals, &info, sizeof(info)) == sizeof(info))
+		fprintf(stderr, "fluxcap: stopping on signal %u (%s)\n", info.ssi_signo,
+			strsignal((int)info.ssi_signo));
+}
+
+int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms)
+{
+	struct control control = {
+		.engine = engine,
+		.exit_idle_ms = exit_idle_ms,
+		.changed_ms = now_ms(),
+		.watched_ms = now_ms(),
+	};
+	int ret = open_all(&control);
+	bool stop = false;
+
+	if (ret != 0)
+		fprintf(stderr, "fluxcap: cannot watch signals: %s\n", strerror(-ret));
+	while (ret == 0 && !stop) {
+		struct epoll_event event;
+		int n = epoll_wait(control.poll, &event, 1, -1);
+
+		if (n < 0 && errno != EINTR)
+			ret = -errno;
+		if (n <= 0)
+			continue;
+		if (event.data.fd == control.signals) {
+			say_signal(&control);
+			stop = true;
+		} else {
+			stop = tick(&control);
+		}
+	}
+	if (ret == 0 || stop)
+		close_all(&control);
+	return ret;
+}

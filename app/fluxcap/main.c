@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_pdump.h>
+
+#include <fc_engine.h>
+#include <fc_stage.h>
+
+#include "args.h"
+#include "control.h"
+#include "stats_file.h"
+#include "telemetry.h"
+
+#define DRAIN_MS 1000
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
+
+static const char *source_name(const struct fc_args *args)
+{
+	return args->config_path != NULL ? args->config_path : "command line";
+}
+
+/* Everything that can be said about a configuration without EAL. */
+static struct fc_config *load(const struct fc_args *args, struct fc_findings *findings)
+{
+	struct fc_config *config =
+		args->config_path != NULL
+			? fc_config_load(args->config_path, findings)
+			: fc_config_from_options(args->options, args->n_options, findings);
+	char place[FC_NAME_SIZE + 16];
+
+	if (config == NULL)
+		return NULL;
+	for (uint16_t t = 0; t < config->n_taps; t++) {
+		snprintf(place, sizeof(place), "taps.%s", config->taps[t].name);
+		fc_edits_check(&config->taps[t].edits, findings, place);
+	}
+	for (uint16_t o = 0; o < config->n_outputs; o++) {
+		snprintf(place, sizeof(place), "outputs.%s", config->outputs[o].name);
+		fc_edits_check(&config->outputs[o].edits, findings, place);
+	}
+	if (fc_findings_n_errors(findings) != 0) {
+		fc_config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+/* Lcores to plan with when there are none yet: those that the configuration names, else one. */
+static uint16_t assume_lcores(
+	const struct fc_lcores_config *told, struct fc_lcore_facts lcores[2 * FC_MAX_LCORES])
+{
+	uint16_t n = 0;
+
+	for (unsigned i = 0; i < (unsigned)told->n_rx + told->n_tx; i++) {
+		unsigned id = i < told->n_rx ? told->rx[i] : told->tx[i - told->n_rx];
+		uint16_t at = 0;
+
+		while (at < n && lcores[at].id != id)
+			at++;
+		if (at == n)
+			lcores[n++] = (struct fc_lcore_facts){ id, -1 };
+	}
+	if (n == 0)
+		lcores[n++] = (struct fc_lcore_facts){ 1, -1 };
+	return n;
+}
+
+static int print_plan(const struct fc_config *config, struct fc_findings *findings)
+{
+	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
+	struct fc_lcore_facts lcores[2 * FC_MAX_LCORES];
+	uint16_t n_ports = fc_plan_port_names(config, names);
+	uint16_t n_lcores = assume_lcores(&config->lcores, lcores);
+	struct fc_port_facts *facts = calloc(n_ports, sizeof(*facts));
+	struct fc_plan *plan = NULL;
+
+	if (facts != NULL) {
+		for (uint16_t i = 0; i < n_ports; i++)
+			fc_plan_assume_port(names[i], &facts[i]);
+		plan = fc_plan_make(config, facts, lcores, n_lcores, findings);
+		free(facts);
+	}
+	if (plan == NULL)
+		return -1;
+	fc_plan_print(plan, stdout);
+	fc_plan_free(plan);
+	return 0;
+}
+
+static int print_dump(const struct fc_config *config)
+{
+	char *text = fc_config_dump(config);
+	int ret = text != NULL && fputs(text, stdout) != EOF ? 0 : -1;
+
+	free(text);
+	return ret;
+}
+
+/* --check and --dump. */
+static int inspect(const struct fc_args *args)
+{
+	struct fc_findings *findings = fc_findings_new(source_name(args));
+	struct fc_config *config = load(args, findings);
+	int ret = -1;
+
+	if (config != NULL)
+		ret = args->mode == FC_MODE_CHECK ? print_plan(config, findings)
+						  : print_dump(config);
+	fc_findings_print(findings, stderr);
+	fc_findings_free(findings);
+	fc_config_free(config);
+	return ret == 0 ? EXIT_DONE : EXIT_BAD_USAGE;
+}
+
+static void print_findings(struct fc_findings **findings, const char *source)
+{
+	fc_findings_print(*findings, stderr);
+	fc_findings_free(*findings);
+	*findings = fc_findings_new(source);
+}
+
+/* From the start of the lcores to their end. */
+static int operate(struct fc_engine *engine, const struct fc_config *config,
+	const struct fc_args *args, struct fc_findings *findings)
+{
+	int ret = fc_engine_start(engine);
+
+	if (ret != 0)
+		fprintf(stderr, "fluxcap: cannot start the lcores: %s\n", strerror(-ret));
+	else if (fc_telemetry_serve(engine, config, source_name(args)) != 0)
+		fprintf(stderr, "fluxcap: telemetry cannot be served\n");
+	if (ret == 0) {
+		fprintf(stderr, "fluxcap: running: %u taps, %u outputs, %u lcores\n",
+			config->n_taps, config->n_outputs, fc_engine_n_lanes(engine));
+		ret = fc_control_run(engine, args->exit_idle_ms);
+	}
+	fc_engine_stop(engine, DRAIN_MS);
+	fc_engine_check_pools(engine, findings);
+	if (args->stats_path != NULL && fc_stats_file_write(engine, config, args->stats_path) != 0)
+		ret = -EIO;
+	fc_telemetry_serve(NULL, NULL, NULL);
+	return ret == 0 && fc_findings_n_errors(findings) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int run_engine(
+	const struct fc_config *config, const struct fc_args *args, struct fc_findings **findings)
+{
+	struct fc_engine *engine = NULL;
+	int ret = fc_engine_new(config, *findings, &engine);
+
+	print_findings(findings, "fluxcap");
+	if (ret != 0)
+		return ret == -EINVAL ? EXIT_BAD_USAGE : EXIT_FAILED;
+	/* Without it dpdk-dumpcap cannot attach, and nothing else is missing. */
+	if (rte_pdump_init() != 0)
+		fprintf(stderr, "fluxcap: packet capture (rte_pdump) is not available\n");
+	ret = operate(engine, config, args, *findings);
+	rte_pdump_uninit();
+	fc_engine_free(engine);
+	return ret;
+}
+
+static int run(const struct fc_args *args, char **argv)
+{
+	struct fc_findings *findings = fc_findings_new(source_name(args));
+	struct fc_config *config = load(args, findings);
+	int ret = EXIT_BAD_USAGE;
+
+	print_findings(&findings, source_name(args));
+	if (config == NULL)
+		goto free_findings;
+	fc_control_block_signals();
+	if (rte_eal_init(args->n_eal, argv) < 0) {
+		fprintf(stderr, "fluxcap: EAL does not start: %s\n", rte_strerror(rte_errno));
+		ret = rte_errno == EINVAL || rte_errno == ENOTSUP ? EXIT_BAD_USAGE : EXIT_FAILED;
+		goto free_config;
+	}
+	ret = run_engine(config, args, &findings);
+	fc_findings_print(findings, stderr);
+	rte_eal_cleanup();
+free_config:
+	fc_config_free(config);
+free_findings:
+	fc_findings_free(findings);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct fc_args args;
+	int ret = EXIT_BAD_USAGE;
+
+	if (fc_args_read(&args, argc, argv) == 0) {
+		switch (args.mode) {
+		case FC_MODE_HELP:
+			fc_args_print_help(stdout);
+			ret = EXIT_DONE;
+			break;
+		case FC_MODE_VERSION:
+			printf("fluxcap %s\n", FC_VERSION);
+			ret = EXIT_DONE;
+			break;
+		case FC_MODE_CHECK:
+		case FC_MODE_DUMP:
+			ret = inspect(&args);
+			break;
+		case FC_MODE_RUN:
+			ret = run(&args, argv);
+			break;
+		}
+	}
+	fc_args_free(&args);
+	return ret;
+}
