@@ -59,9 +59,10 @@ static uint16_t drop_oversize(
 
 /*
  * Offer frames to the port. Returns how many are done with: taken by the port, or refused by its
- * driver for good. What it takes may be freed at once, so the bytes are counted before.
+ * driver for good. The port may free what it takes at once, so @size, the bytes of all frames, is
+ * counted before; it becomes the size of those that are left.
  */
-static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_t n)
+static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_t n, uint64_t *size)
 {
 	const struct fc_port *port = feed->output->port;
 	uint16_t done = 0;
@@ -69,18 +70,19 @@ static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_
 	if (unlikely(atomic_load_explicit(&port->is_gone, memory_order_relaxed)))
 		return 0;
 	while (done < n) {
-		struct rte_mbuf **rest = frames + done;
-		uint16_t left = (uint16_t)(n - done);
-		uint16_t n_good = rte_eth_tx_prepare(port->id, 0, rest, left);
-		uint64_t size = fc_packets_size(rest, n_good);
-		uint16_t n_sent = n_good != 0 ? rte_eth_tx_burst(port->id, 0, rest, n_good) : 0;
+		uint16_t n_left = (uint16_t)(n - done);
+		uint16_t n_good = rte_eth_tx_prepare(port->id, 0, frames + done, n_left);
+		uint16_t n_sent = rte_eth_tx_burst(port->id, 0, frames + done, n_good);
+		uint64_t left = 0;
 
-		if (n_sent != n_good)
-			size -= fc_packets_size(rest + n_sent, (uint16_t)(n_good - n_sent));
-		fc_tally_add(&feed->tx, n_sent, size);
 		done = (uint16_t)(done + n_sent);
-		if (n_sent < n_good || n_good == left)
+		if (unlikely(done < n))
+			left = fc_packets_size(frames + done, (uint16_t)(n - done));
+		fc_tally_add(&feed->tx, n_sent, *size - left);
+		*size = left;
+		if (likely(n_good == n_left) || n_sent < n_good)
 			break;
+		*size -= frames[done]->pkt_len;
 		fc_drop_packets(feed->drops, FC_DROP_TX_REFUSED, &frames[done], 1, true);
 		done++;
 	}
@@ -88,19 +90,24 @@ static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_
 	return done;
 }
 
-static void put_back(struct fc_feed *feed, uint64_t start, struct rte_mbuf **packets, uint16_t n)
+static unsigned drop_front(struct fc_feed *feed)
 {
 	struct rte_mbuf *lost[FC_MAX_BURST];
+	uint16_t n = fc_backlog_front(&feed->backlog, lost, FC_MAX_BURST);
 
-	while (unlikely(!fc_backlog_has_room(&feed->backlog, n))) {
-		uint16_t n_lost = fc_backlog_front(&feed->backlog, lost, FC_MAX_BURST);
+	tally_sub(&feed->queued, n, fc_packets_size(lost, n));
+	fc_backlog_pop(&feed->backlog, n);
+	fc_drop_packets(feed->drops, FC_DROP_OVERRUN, lost, n, true);
+	return n;
+}
 
-		tally_sub(&feed->queued, n_lost, fc_packets_size(lost, n_lost));
-		fc_backlog_pop(&feed->backlog, n_lost);
-		fc_drop_packets(feed->drops, FC_DROP_OVERRUN, lost, n_lost, true);
-	}
+static void put_back(
+	struct fc_feed *feed, uint64_t start, struct rte_mbuf **packets, uint16_t n, uint64_t size)
+{
+	while (unlikely(!fc_backlog_has_room(&feed->backlog, n)))
+		drop_front(feed);
 	fc_backlog_push(&feed->backlog, start, packets, n);
-	fc_tally_add(&feed->queued, n, fc_packets_size(packets, n));
+	fc_tally_add(&feed->queued, n, size);
 }
 
 /* Make one frame fit for a port that takes single segments only. */
@@ -178,15 +185,14 @@ static bool send_stash(struct fc_feed *feed)
 {
 	struct rte_mbuf **frames = feed->stash + feed->stash_at;
 	uint16_t left = (uint16_t)(feed->stash_n - feed->stash_at);
-	uint64_t size;
+	uint64_t size, size_left;
 	uint16_t done;
 
 	if (left == 0)
 		return true;
-	size = fc_packets_size(frames, left);
-	done = transmit(feed, frames, left);
-	size -= fc_packets_size(frames + done, (uint16_t)(left - done));
-	tally_sub(&feed->queued, done, size);
+	size = size_left = fc_packets_size(frames, left);
+	done = transmit(feed, frames, left, &size_left);
+	tally_sub(&feed->queued, done, size - size_left);
 	feed->stash_at = (uint16_t)(feed->stash_at + done);
 	if (done < left)
 		return false;
@@ -210,28 +216,30 @@ static uint16_t select_packets(
 	return n;
 }
 
-void fc_feed_offer(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
+	uint64_t start, bool owned)
 {
-	bool waits = fc_feed_is_waiting(feed);
-	uint16_t done = 0;
+	bool prepares = feed->output->prepares, waits = fc_feed_is_waiting(feed);
+	uint16_t n_offered = n, done = 0;
 
 	n = select_packets(feed, packets, n, owned);
-	if (!feed->output->prepares)
+	if (!prepares)
 		n = drop_oversize(feed, packets, n, owned);
 	if (n == 0)
 		return;
-	if (feed->output->prepares && !waits && !feed->is_stalled) {
+	if (prepares && !waits && !feed->is_stalled) {
 		prepare(feed, packets, n, start, owned);
 		send_stash(feed);
 		return;
 	}
 	if (!owned)
 		hold(packets, n);
-	if (!feed->output->prepares && !waits)
-		done = transmit(feed, packets, n);
+	if (n != n_offered)
+		size = fc_packets_size(packets, n);
+	if (!prepares && !waits)
+		done = transmit(feed, packets, n, &size);
 	if (done < n)
-		put_back(feed, start, packets + done, (uint16_t)(n - done));
+		put_back(feed, start, packets + done, (uint16_t)(n - done), size);
 }
 
 static void drop_stash(struct fc_feed *feed)
@@ -242,17 +250,6 @@ static void drop_stash(struct fc_feed *feed)
 	tally_sub(&feed->queued, n, fc_packets_size(frames, n));
 	fc_drop_packets(feed->drops, FC_DROP_OVERRUN, frames, n, true);
 	feed->stash_at = feed->stash_n = 0;
-}
-
-static unsigned drop_front(struct fc_feed *feed)
-{
-	struct rte_mbuf *lost[FC_MAX_BURST];
-	uint16_t n = fc_backlog_front(&feed->backlog, lost, FC_MAX_BURST);
-
-	tally_sub(&feed->queued, n, fc_packets_size(lost, n));
-	fc_backlog_pop(&feed->backlog, n);
-	fc_drop_packets(feed->drops, FC_DROP_OVERRUN, lost, n, true);
-	return n;
 }
 
 /* Lose what is further behind than the tap's ring, oldest first. */
@@ -275,11 +272,10 @@ static uint16_t send_front(struct fc_feed *feed)
 {
 	struct rte_mbuf *packets[FC_BURST];
 	uint16_t n = fc_backlog_front(&feed->backlog, packets, FC_BURST);
-	uint64_t size = fc_packets_size(packets, n);
-	uint16_t done = transmit(feed, packets, n);
+	uint64_t size = fc_packets_size(packets, n), size_left = size;
+	uint16_t done = transmit(feed, packets, n, &size_left);
 
-	size -= fc_packets_size(packets + done, (uint16_t)(n - done));
-	tally_sub(&feed->queued, done, size);
+	tally_sub(&feed->queued, done, size - size_left);
 	fc_backlog_pop(&feed->backlog, done);
 	return done;
 }

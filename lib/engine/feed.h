@@ -64,12 +64,13 @@ static inline bool fc_feed_shares(const struct fc_feed *feed)
  * Give a burst of the tap to the feed.
  *
  * @param packets  1..FC_BURST packets; the array may be changed.
+ * @param size     Their bytes, fc_packets_size(), which the caller has counted once for all feeds.
  * @param start    Position of the first in the tap's stream.
  * @param owned    One reference of each packet passes to the feed; otherwise the caller keeps his
  *                 and the feed raises the count of what it keeps.
  */
-void fc_feed_offer(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned);
+void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
+	uint64_t start, bool owned);
 
 /**
  * Lose what has waited too long and send of the rest what the port takes.

@@ -5,25 +5,37 @@
 
 #include "intake.h"
 
-/* Raise the reference count of each packet by @by, and return how many segments they have. */
-static uint64_t raise_count(struct rte_mbuf **packets, uint16_t n, int16_t by)
+/* What has to be known of each packet of a burst, found in one pass. */
+struct survey {
+	uint64_t size; /* bytes */
+	uint64_t n_segments;
+	uint32_t shortest; /* bytes */
+};
+
+static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
 {
-	uint64_t n_segments = 0;
+	struct survey survey = { .shortest = UINT32_MAX };
 
 	for (uint16_t i = 0; i < n; i++) {
-		n_segments += packets[i]->nb_segs;
-		if (by == 0)
-			continue;
+		survey.size += packets[i]->pkt_len;
+		survey.n_segments += packets[i]->nb_segs;
+		survey.shortest = RTE_MIN(survey.shortest, packets[i]->pkt_len);
+	}
+	return survey;
+}
+
+static void raise_count(struct rte_mbuf **packets, uint16_t n, int16_t by)
+{
+	for (uint16_t i = 0; i < n; i++) {
 		if (likely(packets[i]->nb_segs == 1))
 			rte_mbuf_refcnt_update(packets[i], by);
 		else
 			rte_pktmbuf_refcnt_update(packets[i], by);
 	}
-	return n_segments;
 }
 
-void fc_route_fan_out(
-	const struct fc_route *route, struct rte_mbuf **packets, uint16_t n, uint64_t start)
+void fc_route_fan_out(const struct fc_route *route, struct rte_mbuf **packets, uint16_t n,
+	uint64_t size, uint64_t start)
 {
 	struct rte_mbuf *copy[FC_BURST];
 	uint16_t last = (uint16_t)(route->n_feeds - 1);
@@ -37,10 +49,10 @@ void fc_route_fan_out(
 		raise_count(packets, n, (int16_t)(route->n_sharing - 1));
 	for (uint16_t i = 0; i < last; i++) {
 		memcpy(copy, packets, n * sizeof(copy[0]));
-		fc_feed_offer(
-			route->feeds[i], copy, n, start, i >= route->n_feeds - route->n_sharing);
+		fc_feed_offer(route->feeds[i], copy, n, size, start,
+			i >= route->n_feeds - route->n_sharing);
 	}
-	fc_feed_offer(route->feeds[last], packets, n, start, true);
+	fc_feed_offer(route->feeds[last], packets, n, size, start, true);
 }
 
 static bool can_pass_on(struct fc_intake *intake)
@@ -59,15 +71,11 @@ static bool can_pass_on(struct fc_intake *intake)
 static uint16_t drop_runts(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
 {
 	uint8_t keep[FC_MAX_BURST];
-	uint16_t n_kept = 0;
+	uint16_t n_kept;
 
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0; i < n; i++)
 		keep[i] = packets[i]->pkt_len >= RTE_ETHER_HDR_LEN;
-		n_kept = (uint16_t)(n_kept + keep[i]);
-	}
-	if (likely(n_kept == n))
-		return n;
-	fc_stage_sort(packets, n, keep);
+	n_kept = fc_stage_sort(packets, n, keep);
 	fc_drop_packets(
 		intake->drops, FC_DROP_MALFORMED, packets + n_kept, (uint16_t)(n - n_kept), true);
 	return n_kept;
@@ -112,28 +120,30 @@ static bool takes_burst(const struct fc_route *route)
 	return route->handoff == NULL || !route->handoff->was_full;
 }
 
-static void pass_on(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n, uint64_t size)
+static void pass_on(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n,
+	const struct survey *survey)
 {
+	uint64_t start = advance(intake, survey->n_segments);
 	struct fc_route *local = NULL;
 	int16_t n_taking = 0;
-	uint64_t start;
 
 	for (uint16_t i = 0; i < intake->n_routes; i++)
 		n_taking = (int16_t)(n_taking + takes_burst(&intake->routes[i]));
-	start = advance(intake, raise_count(packets, n, (int16_t)RTE_MAX(0, n_taking - 1)));
+	if (n_taking > 1)
+		raise_count(packets, n, (int16_t)(n_taking - 1));
 	for (uint16_t i = 0; i < intake->n_routes; i++) {
 		struct fc_route *route = &intake->routes[i];
 
-		fc_tally_add(&route->forwarded, n, size);
+		fc_tally_add(&route->forwarded, n, survey->size);
 		if (route->handoff == NULL)
 			local = route;
 		else if (takes_burst(route))
 			fc_handoff_push(route->handoff, route->index, start, packets, n);
 		else
-			fc_tally_add(&route->handoff_full, n, size);
+			fc_tally_add(&route->handoff_full, n, survey->size);
 	}
 	if (local != NULL)
-		fc_route_fan_out(local, packets, n, start);
+		fc_route_fan_out(local, packets, n, survey->size, start);
 	else if (n_taking == 0) /* a tap that no output takes: it has only its own counters */
 		rte_pktmbuf_free_bulk(packets, n);
 }
@@ -141,23 +151,25 @@ static void pass_on(struct fc_intake *intake, struct rte_mbuf **packets, uint16_
 unsigned fc_intake_poll(struct fc_intake *intake)
 {
 	struct rte_mbuf *packets[FC_BURST];
+	struct survey survey;
 	uint16_t n_received, n;
-	uint64_t size;
 
 	if (!can_pass_on(intake))
 		return 0;
 	n_received = rte_eth_rx_burst(intake->port->id, intake->queue, packets, FC_BURST);
 	if (n_received == 0)
 		return 0;
-	size = fc_packets_size(packets, n_received);
-	fc_tally_add(&intake->rx, n_received, size);
-	n = drop_runts(intake, packets, n_received);
+	survey = survey_packets(packets, n_received);
+	fc_tally_add(&intake->rx, n_received, survey.size);
+	n = n_received;
+	if (unlikely(survey.shortest < RTE_ETHER_HDR_LEN))
+		n = drop_runts(intake, packets, n);
 	n = edit(intake, packets, n);
 	if (n == 0)
 		return n_received;
 	if (n != n_received || intake->chain.n_write != 0)
-		size = fc_packets_size(packets, n);
-	fc_tally_add(&intake->forwarded, n, size);
-	pass_on(intake, packets, n, size);
+		survey = survey_packets(packets, n);
+	fc_tally_add(&intake->forwarded, n, survey.size);
+	pass_on(intake, packets, n, &survey);
 	return n_received;
 }

@@ -55,9 +55,11 @@ unsigned fc_intake_poll(struct fc_intake *intake);
 /**
  * Give a burst to each feed of a route.
  *
- * @param packets  1..FC_BURST packets; one reference of each is given up. The tx lcore.
+ * @param packets  1..FC_BURST packets; one reference of each is given up.
+ * @param size     Their bytes.
+ * @param start    Position of the first in the tap's stream. The tx lcore.
  */
-void fc_route_fan_out(
-	const struct fc_route *route, struct rte_mbuf **packets, uint16_t n, uint64_t start);
+void fc_route_fan_out(const struct fc_route *route, struct rte_mbuf **packets, uint16_t n,
+	uint64_t size, uint64_t start);
 
 #endif

@@ -41,7 +41,8 @@ static unsigned take_inbound(const struct fc_inbound *inbound)
 			break;
 		for (uint16_t i = 0; i < n; i++)
 			rte_prefetch0(packets[i]);
-		fc_route_fan_out(inbound->routes[route], packets, n, start);
+		fc_route_fan_out(
+			inbound->routes[route], packets, n, fc_packets_size(packets, n), start);
 		n_done += n;
 	}
 	return n_done;
