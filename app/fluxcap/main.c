@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,33 +125,59 @@ static void print_findings(struct fc_findings **findings, const char *source)
 	*findings = fc_findings_new(source);
 }
 
+/* What the control thread works on. */
+struct operation {
+	struct fc_engine *engine;
+	const struct fc_config *config;
+	const struct fc_args *args;
+	struct fc_findings *findings;
+	int status; /* exit status, when it has ended */
+};
+
 /* From the start of the lcores to their end. */
-static int operate(struct fc_engine *engine, const struct fc_config *config,
-	const struct fc_args *args, struct fc_findings *findings)
+static void *operate(void *arg)
 {
-	int ret = fc_engine_start(engine);
+	struct operation *op = arg;
+	int ret = fc_engine_start(op->engine);
 
 	if (ret != 0)
 		fprintf(stderr, "fluxcap: cannot start the lcores: %s\n", strerror(-ret));
-	else if (fc_telemetry_serve(engine, config, source_name(args)) != 0)
+	else if (fc_telemetry_serve(op->engine, op->config, source_name(op->args)) != 0)
 		fprintf(stderr, "fluxcap: telemetry cannot be served\n");
 	if (ret == 0) {
 		fprintf(stderr, "fluxcap: running: %u taps, %u outputs, %u lcores\n",
-			config->n_taps, config->n_outputs, fc_engine_n_lanes(engine));
-		ret = fc_control_run(engine, args->exit_idle_ms);
+			op->config->n_taps, op->config->n_outputs, fc_engine_n_lanes(op->engine));
+		ret = fc_control_run(op->engine, op->args->exit_idle_ms);
 	}
-	fc_engine_stop(engine, DRAIN_MS);
-	fc_engine_check_pools(engine, findings);
-	if (args->stats_path != NULL && fc_stats_file_write(engine, config, args->stats_path) != 0)
+	fc_engine_stop(op->engine, DRAIN_MS);
+	fc_engine_check_pools(op->engine, op->findings);
+	if (op->args->stats_path != NULL &&
+		fc_stats_file_write(op->engine, op->config, op->args->stats_path) != 0)
 		ret = -EIO;
 	fc_telemetry_serve(NULL, NULL, NULL);
-	return ret == 0 && fc_findings_n_errors(findings) == 0 ? EXIT_DONE : EXIT_FAILED;
+	op->status = ret == 0 && fc_findings_n_errors(op->findings) == 0 ? EXIT_DONE : EXIT_FAILED;
+	return NULL;
+}
+
+/* With a single lcore the main thread polls, and control gets a thread beside it. */
+static void operate_beside(struct operation *op)
+{
+	pthread_t thread;
+	int ret = pthread_create(&thread, NULL, operate, op);
+
+	if (ret != 0) {
+		fprintf(stderr, "fluxcap: cannot start the control thread: %s\n", strerror(ret));
+		return;
+	}
+	fc_engine_work(op->engine);
+	pthread_join(thread, NULL);
 }
 
 static int run_engine(
 	const struct fc_config *config, const struct fc_args *args, struct fc_findings **findings)
 {
 	struct fc_engine *engine = NULL;
+	struct operation op;
 	int ret = fc_engine_new(config, *findings, &engine);
 
 	print_findings(findings, "fluxcap");
@@ -159,10 +186,14 @@ static int run_engine(
 	/* Without it dpdk-dumpcap cannot attach, and nothing else is missing. */
 	if (rte_pdump_init() != 0)
 		fprintf(stderr, "fluxcap: packet capture (rte_pdump) is not available\n");
-	ret = operate(engine, config, args, *findings);
+	op = (struct operation){ engine, config, args, *findings, EXIT_FAILED };
+	if (fc_engine_needs_main(engine))
+		operate_beside(&op);
+	else
+		operate(&op);
 	rte_pdump_uninit();
 	fc_engine_free(engine);
-	return ret;
+	return op.status;
 }
 
 static int run(const struct fc_args *args, char **argv)

@@ -22,7 +22,7 @@ static uint16_t find_lcores(struct fc_lcore_facts lcores[FC_MAX_LCORES])
 			lcores[n++] =
 				(struct fc_lcore_facts){ id, (int)rte_lcore_to_socket_id(id) };
 	}
-	if (n == 0) /* a thread of ours does the work beside the control thread */
+	if (n == 0) /* the main lcore works, and control moves to a thread beside it */
 		lcores[n++] = (struct fc_lcore_facts){ rte_get_main_lcore(), (int)rte_socket_id() };
 	return n;
 }

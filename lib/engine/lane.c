@@ -99,5 +99,6 @@ int fc_lane_run(void *arg)
 		else
 			rte_pause();
 	}
+	atomic_store_explicit(&lane->phase_seen, phase, memory_order_release);
 	return 0;
 }

@@ -9,31 +9,41 @@
 #include "pool.h"
 #include "state.h"
 
-static void *run_own_thread(void *arg)
-{
-	/* Registered, the thread has an lcore id and with it caches of the pools. */
-	int ret = rte_thread_register();
+static const struct timespec a_millisecond = { .tv_nsec = 1000000 };
 
-	fc_lane_run(arg);
-	if (ret == 0)
-		rte_thread_unregister();
+static struct fc_lane *main_lane(const struct fc_engine *engine)
+{
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+		if (engine->lanes[l].lcore_id == rte_get_main_lcore())
+			return &engine->lanes[l];
 	return NULL;
+}
+
+bool fc_engine_needs_main(const struct fc_engine *engine)
+{
+	return main_lane(engine) != NULL;
+}
+
+void fc_engine_work(struct fc_engine *engine)
+{
+	fc_lane_run(main_lane(engine));
 }
 
 int fc_engine_start(struct fc_engine *engine)
 {
+	const struct fc_lane *not_ours = main_lane(engine);
 	int ret = 0;
 
 	engine->is_running = true;
 	for (uint16_t l = 0; ret == 0 && l < engine->plan->n_lanes; l++) {
 		struct fc_lane *lane = &engine->lanes[l];
 
-		if (lane->lcore_id == rte_get_main_lcore()) {
-			ret = -pthread_create(&engine->thread, NULL, run_own_thread, lane);
-			engine->has_own_thread = ret == 0;
-		} else {
-			ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
-		}
+		if (lane == not_ours)
+			continue;
+		ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
+		if (ret != 0) /* nothing runs there that could see a phase */
+			atomic_store_explicit(
+				&lane->phase_seen, FC_PHASE_STOP, memory_order_relaxed);
 	}
 	return ret;
 }
@@ -55,8 +65,6 @@ static bool has_seen_phase(const struct fc_engine *engine, enum fc_phase phase)
 
 static void drain(struct fc_engine *engine, unsigned patience_ms)
 {
-	const struct timespec a_millisecond = { .tv_nsec = 1000000 };
-
 	set_phase(engine, FC_PHASE_DRAIN);
 	for (unsigned ms = 0; ms < patience_ms; ms++) {
 		if (has_seen_phase(engine, FC_PHASE_DRAIN) && fc_engine_is_empty(engine))
@@ -116,9 +124,9 @@ void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
 		return;
 	drain(engine, patience_ms);
 	set_phase(engine, FC_PHASE_STOP);
+	while (!has_seen_phase(engine, FC_PHASE_STOP))
+		nanosleep(&a_millisecond, NULL);
 	rte_eal_mp_wait_lcore();
-	if (engine->has_own_thread)
-		pthread_join(engine->thread, NULL);
 	engine->is_running = false;
 	discard_rest(engine);
 	close_ports(engine);

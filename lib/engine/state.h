@@ -2,8 +2,6 @@
 #ifndef FC_STATE_H
 #define FC_STATE_H
 
-#include <pthread.h>
-
 #include <fc_engine.h>
 
 #include <rte_ethdev.h>
@@ -38,8 +36,6 @@ struct fc_engine {
 	struct fc_handoff *handoffs; /* [rx lane * n_lanes + tx lane], ring NULL: none */
 	struct fc_lane *lanes;	     /* as in the plan */
 	bool is_running;
-	bool has_own_thread; /* the only lcore is the main one, so the lane is a thread of ours */
-	pthread_t thread;
 };
 
 /** Make routes, handoffs and the lanes' lists of work. @return 0 or -errno. */

@@ -13,8 +13,8 @@
 /**
  * The running broker: ports, pools and lcores that do what one configuration says.
  *
- * One thread, the control thread, makes, starts, watches and stops it. The getters of statistics
- * may be called from any thread between fc_engine_new() and fc_engine_free().
+ * One thread, the control thread, starts, watches and stops it. The getters of statistics may be
+ * called from any thread between fc_engine_new() and fc_engine_free().
  */
 struct fc_engine;
 
@@ -32,8 +32,17 @@ struct fc_engine;
 int fc_engine_new(
 	const struct fc_config *config, struct fc_findings *findings, struct fc_engine **engine);
 
-/** Make the lcores work. @return 0, or -errno when a thread could not be started. */
+/** Make the worker lcores work. @return 0, or -errno when one is busy with something else. */
 int fc_engine_start(struct fc_engine *engine);
+
+/**
+ * Whether the main lcore works too, as it does when EAL has no other. Then the control thread must
+ * be another one, and the main thread calls fc_engine_work().
+ */
+bool fc_engine_needs_main(const struct fc_engine *engine);
+
+/** Work on the main lcore until fc_engine_stop() is called in the control thread. */
+void fc_engine_work(struct fc_engine *engine);
 
 /** Whether nothing is on its way: every packet received was sent or lost, none waits. */
 bool fc_engine_is_empty(const struct fc_engine *engine);
