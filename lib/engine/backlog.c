@@ -2,11 +2,13 @@
 #include <errno.h>
 
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include "backlog.h"
 
-#define POSITION_BITS 40
-#define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
+#define POSITION_BITS  40
+#define PREFETCH_WORDS 33 /* a burst with its header */
+#define POSITION_MASK  ((UINT64_C(1) << POSITION_BITS) - 1)
 
 /* A packet that comes alone takes two words; one more burst may come before the oldest goes. */
 static uint64_t count_words(uint32_t n_packets)
@@ -78,6 +80,22 @@ void fc_backlog_pop(struct fc_backlog *backlog, uint16_t n)
 	backlog->tail += n;
 	backlog->left = (uint16_t)(backlog->left - n);
 	backlog->n_packets -= n;
+}
+
+void fc_backlog_prefetch(const struct fc_backlog *backlog)
+{
+	uint64_t from = backlog->tail + backlog->left;
+
+	/*
+	 * Freeing an mbuf and using it again touches both its lines. A header among the words is
+	 * prefetched as an address too, which does nothing.
+	 */
+	for (uint64_t at = from; at < from + PREFETCH_WORDS && at < backlog->head; at++) {
+		const char *mbuf = (void *)(uintptr_t)backlog->words[at & backlog->mask];
+
+		rte_prefetch0(mbuf);
+		rte_prefetch0(mbuf + RTE_CACHE_LINE_MIN_SIZE);
+	}
 }
 
 bool fc_backlog_is_late(struct fc_backlog *backlog, uint64_t reached, uint64_t window)

@@ -68,6 +68,10 @@ uint16_t fc_backlog_front(struct fc_backlog *backlog, struct rte_mbuf **packets,
 /** Take the first @p n packets that fc_backlog_front() showed out; they are the caller's now. */
 void fc_backlog_pop(struct fc_backlog *backlog, uint16_t n);
 
+/** Have the CPU fetch the packets behind the front burst, which waited long enough to be forgotten.
+ */
+void fc_backlog_prefetch(const struct fc_backlog *backlog);
+
 /** Whether the front burst began more than @p window segments before the position @p reached. */
 bool fc_backlog_is_late(struct fc_backlog *backlog, uint64_t reached, uint64_t window);
 

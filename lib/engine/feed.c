@@ -262,16 +262,24 @@ static unsigned drop_late(struct fc_feed *feed)
 		n += (unsigned)(feed->stash_n - feed->stash_at);
 		drop_stash(feed);
 	}
-	while (fc_backlog_is_late(&feed->backlog, reached, feed->window))
+	while (fc_backlog_is_late(&feed->backlog, reached, feed->window)) {
+		fc_backlog_prefetch(&feed->backlog);
 		n += drop_front(feed);
+	}
 	return n;
+}
+
+/* The oldest packets of the backlog: one only, as a probe, when the port is stalled. */
+static uint16_t look_at_front(struct fc_feed *feed, struct rte_mbuf *packets[FC_BURST])
+{
+	return fc_backlog_front(&feed->backlog, packets, feed->is_stalled ? 1 : FC_BURST);
 }
 
 /* Send packets of the backlog as they are; returns how many are done with. */
 static uint16_t send_front(struct fc_feed *feed)
 {
 	struct rte_mbuf *packets[FC_BURST];
-	uint16_t n = fc_backlog_front(&feed->backlog, packets, FC_BURST);
+	uint16_t n = look_at_front(feed, packets);
 	uint64_t size = fc_packets_size(packets, n), size_left = size;
 	uint16_t done = transmit(feed, packets, n, &size_left);
 
@@ -280,12 +288,11 @@ static uint16_t send_front(struct fc_feed *feed)
 	return done;
 }
 
-/* Edit packets of the backlog into the empty stash: one only, as a probe, when the port is stalled.
- */
+/* Edit packets of the backlog into the empty stash. */
 static uint16_t prepare_front(struct fc_feed *feed)
 {
 	struct rte_mbuf *packets[FC_BURST];
-	uint16_t n = fc_backlog_front(&feed->backlog, packets, feed->is_stalled ? 1 : FC_BURST);
+	uint16_t n = look_at_front(feed, packets);
 
 	tally_sub(&feed->queued, n, fc_packets_size(packets, n));
 	fc_backlog_pop(&feed->backlog, n);
