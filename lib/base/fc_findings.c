@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +58,8 @@ void fc_findings_free(struct fc_findings *findings)
 	if (findings == NULL)
 		return;
 	for (size_t i = 0; i < findings->count; i++) {
-		free((char *)(uintptr_t)findings->list[i].place);
-		free((char *)(uintptr_t)findings->list[i].text);
+		free((char *)findings->list[i].place);
+		free((char *)findings->list[i].text);
 	}
 	free(findings->list);
 	free(findings->source);

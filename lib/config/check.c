@@ -43,6 +43,9 @@ static void check_ports_used(const struct fc_config *config, struct fc_findings 
 		struct fc_nearest nearest = { .word = config->ports[i].name };
 		bool used = nearest.word[0] == '\0';
 
+		/* The second of two with one name has its finding already. */
+		for (size_t j = 0; j < i; j++)
+			used |= strcmp(config->ports[j].name, nearest.word) == 0;
 		for (size_t j = 0; j < config->n_taps; j++)
 			used |= offer_port(&nearest, config->taps[j].port);
 		for (size_t j = 0; j < config->n_outputs; j++)

@@ -36,14 +36,10 @@ void fc_config_free(struct fc_config *config)
 	free(config);
 }
 
-char *fc_config_dump(const struct fc_config *config)
+char *fc_json_text(const json_t *value)
 {
-	json_t *root = fc_table_encode(config, &fc_root_table, config);
-	char *text = NULL;
+	char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 
-	if (root != NULL)
-		text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	json_decref(root);
 	if (text == NULL)
 		return NULL;
 	size_t length = strlen(text);
@@ -55,6 +51,15 @@ char *fc_config_dump(const struct fc_config *config)
 	}
 	memcpy(line + length, "\n", 2);
 	return line;
+}
+
+char *fc_config_dump(const struct fc_config *config)
+{
+	json_t *root = fc_table_encode(config, &fc_root_table, config);
+	char *text = root == NULL ? NULL : fc_json_text(root);
+
+	json_decref(root);
+	return text;
 }
 
 const struct fc_port_config *fc_config_port(const struct fc_config *config, const char *port)

@@ -34,8 +34,8 @@ static bool check_list(struct decoder *decoder, const struct key_row *row, json_
 		return false;
 	}
 	if (n < 1 || n > row->max_items) {
-		decoder_error(decoder, "a list of %zu items is not in 1..%u", n,
-			(unsigned)row->max_items);
+		decoder_error(decoder, "expected a list of 1..%u items, found %zu",
+			(unsigned)row->max_items, n);
 		return false;
 	}
 	return true;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,19 +101,29 @@ static void describe_size(const struct key_row *row, char phrase[FC_PHRASE_SIZE]
 static void decode_size(
 	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
 {
+	const char *text = json_string_value(value);
+	char bytes[24];
+	char shown[FC_TEXT_SHOWN_SIZE];
+	char min[24];
+	char max[24];
 	uint64_t size = 0;
-	int rc = -1;
 
-	if (json_is_string(value)) {
-		rc = fc_text_parse_size(json_string_value(value), 0, UINT64_MAX, &size);
-	} else if (json_is_integer(value) && json_integer_value(value) >= 0) {
-		size = (uint64_t)json_integer_value(value);
-		rc = 0;
+	if (json_is_integer(value)) {
+		snprintf(bytes, sizeof(bytes), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		text = bytes;
 	}
-	if (rc == 0 && size >= row->min && size <= row->max)
+	switch (text == NULL ? -EINVAL : fc_text_parse_size(text, row->min, row->max, &size)) {
+	case 0:
 		fc_field_set(owner, row->offset, row->size, size);
-	else
+		break;
+	case -ERANGE:
+		fc_text_format_size(row->min, min, sizeof(min));
+		fc_text_format_size(row->max, max, sizeof(max));
+		decoder_error(decoder, "%s is not in %s..%s", fc_text_show(text, shown), min, max);
+		break;
+	default:
 		fc_decoder_reject(decoder, row, value);
+	}
 }
 
 static json_t *encode_size(
@@ -162,6 +173,14 @@ static double percent_value(const struct key_row *row, const void *owner)
 	return *(const double *)(const void *)((const char *)owner + row->offset);
 }
 
+/* A whole number is written without ".0". */
+static json_t *number_of(double percent)
+{
+	json_int_t whole = (json_int_t)percent;
+
+	return (double)whole == percent ? json_integer(whole) : json_real(percent);
+}
+
 static void decode_percent(
 	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
 {
@@ -186,11 +205,8 @@ static bool is_percent_set(const struct key_row *row, const void *owner)
 static json_t *encode_percent(
 	const struct fc_config *config, const struct key_row *row, const void *owner)
 {
-	double percent = percent_value(row, owner);
-	json_int_t whole = (json_int_t)percent;
-
 	(void)config;
-	return (double)whole == percent ? json_integer(whole) : json_real(percent);
+	return number_of(percent_value(row, owner));
 }
 
 static json_t *read_percent(const struct key_row *row, const char *text)
@@ -200,7 +216,7 @@ static json_t *read_percent(const struct key_row *row, const char *text)
 	(void)row;
 	if (fc_text_parse_decimal(text, &percent) != 0)
 		return json_string(text);
-	return json_real(percent);
+	return number_of(percent);
 }
 
 static json_t *schema_percent(const struct key_row *row)

@@ -74,9 +74,10 @@ struct key_table {
 	const char *title; /* heading of its reference, Markdown */
 	const struct key_row *rows;
 	size_t n_rows;
-	size_t size;	       /* of the struct that one object becomes */
-	size_t name_size;      /* entries of a map: bytes of their name, the struct's first field */
-	bool named_by_port;    /* entries of a map: the name is a port's */
+	size_t size;	    /* of the struct that one object becomes */
+	size_t name_size;   /* entries of a map: bytes of their name, the struct's first field */
+	bool named_by_port; /* entries of a map: the name is a port's */
+	const char *short_form; /* what stands before the keys in the short form; NULL: not in it */
 	const char *shorthand; /* short form: the key that a value of the whole object stands for */
 };
 
@@ -142,6 +143,10 @@ void fc_decoder_no_memory(struct decoder *decoder);
 
 /* Errors and warnings that need more than one key to be seen. */
 void fc_config_check(const struct fc_config *config, bool complete, struct fc_findings *findings);
+
+/* JSON as people read it, with a newline at its end; the caller frees it, NULL when out of memory.
+ */
+char *fc_json_text(const json_t *value);
 
 /* Check a configuration's JSON; NULL when there was an error. Does not keep the object. */
 struct fc_config *fc_config_build(json_t *root, struct fc_findings *findings);

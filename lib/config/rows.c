@@ -63,6 +63,7 @@ static const struct key_table vlan_table = {
 	.rows = vlan_rows,
 	.n_rows = N_ROWS(vlan_rows),
 	.size = sizeof(struct fc_vlan_edit),
+	.short_form = "vlan.",
 	.shorthand = "push",
 };
 
@@ -141,6 +142,7 @@ static const struct key_row tap_rows[] = {
 const struct key_table fc_tap_table = {
 	.noun = "tap",
 	.title = "A tap: `taps.NAME`",
+	.short_form = "",
 	.rows = tap_rows,
 	.n_rows = N_ROWS(tap_rows),
 	.size = sizeof(struct fc_tap_config),
@@ -173,6 +175,7 @@ static const struct key_row output_rows[] = {
 const struct key_table fc_output_table = {
 	.noun = "output",
 	.title = "An output: `outputs.NAME`",
+	.short_form = "",
 	.rows = output_rows,
 	.n_rows = N_ROWS(output_rows),
 	.size = sizeof(struct fc_output_config),

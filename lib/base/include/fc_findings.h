@@ -23,9 +23,8 @@ enum fc_severity {
 /** One finding; the strings belong to the list. */
 struct fc_finding {
 	enum fc_severity severity;
-	const char
-		*place; /**< a path such as "outputs.ids.vlan.push"; "" is the source as a whole */
-	const char *text; /**< what is wrong and what would be right, one line */
+	const char *place; /**< such as "outputs.ids.vlan.push"; "" is the source as a whole */
+	const char *text;  /**< what is wrong and what would be right, one line */
 };
 
 /**
