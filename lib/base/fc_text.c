@@ -292,7 +292,7 @@ void fc_nearest_offer(struct fc_nearest *nearest, const char *known)
 		return;
 	unsigned edits = count_edits(nearest->word, a_length, known, b_length);
 	/* A third of the letters may be wrong, but not all of them. */
-	if (edits > (longer + 2) / 3 || edits >= longer)
+	if (edits > (longer + 1) / 3 || edits >= longer)
 		return;
 	if (nearest->best == NULL || edits < nearest->distance) {
 		nearest->best = known;

@@ -207,6 +207,9 @@ static int find_tap(struct decoder *decoder, const char *name)
 			fc_nearest_offer(&nearest, key);
 		index++;
 	}
+	/* Without any tap there is a finding already, and it is not about this name. */
+	if (index == 0)
+		return -1;
 	fc_text_show(name, shown);
 	if (nearest.best != NULL)
 		decoder_error(

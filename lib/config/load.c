@@ -27,11 +27,23 @@ struct fc_config *fc_config_parse(const char *text, size_t size, struct fc_findi
 		fc_findings_add(findings, FC_ERROR, "", "is empty; expected a JSON object");
 		return NULL;
 	}
+	const char *nul = memchr(text, '\0', size);
+
+	/* jansson takes it for the end of the text in some places. */
+	if (nul != NULL) {
+		fc_findings_add(findings, FC_ERROR, "", "is not text: byte %zu is NUL",
+			(size_t)(nul - text));
+		return NULL;
+	}
 	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 
 	if (root == NULL) {
 		snprintf(place, sizeof(place), "line %d, column %d", error.line, error.column);
-		fc_findings_add(findings, FC_ERROR, place, "%s", error.text);
+		if (json_error_code(&error) == json_error_null_character)
+			fc_findings_add(
+				findings, FC_ERROR, place, "a string cannot have a NUL character");
+		else
+			fc_findings_add(findings, FC_ERROR, place, "%s", error.text);
 		return NULL;
 	}
 	struct fc_config *config = fc_config_build(root, findings);

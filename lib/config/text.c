@@ -27,8 +27,8 @@ static const char *text_value(const struct key_row *row, const void *owner)
 
 static void describe_text(const struct key_row *row, char phrase[FC_PHRASE_SIZE])
 {
-	snprintf(phrase, FC_PHRASE_SIZE, "a string of %" PRIu64 "..%" PRIu64 " characters",
-		row->min, row->max);
+	snprintf(phrase, FC_PHRASE_SIZE, "a string of %" PRIu64 "..%" PRIu64 " bytes", row->min,
+		row->max);
 }
 
 static void decode_text(
@@ -41,8 +41,9 @@ static void decode_text(
 		return;
 	}
 	if (length < row->min || length > row->max) {
-		decoder_error(decoder, "a string of %zu characters is not in %" PRIu64 "..%" PRIu64,
-			length, row->min, row->max);
+		decoder_error(decoder,
+			"expected a string of %" PRIu64 "..%" PRIu64 " bytes, found %zu", row->min,
+			row->max, length);
 		return;
 	}
 	char *copy = strdup(json_string_value(value));
