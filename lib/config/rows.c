@@ -21,8 +21,7 @@ static const struct key_row vlan_rows[] = {
 		.max = 2,
 		.example = "1",
 		.doc = "Take off up to so many tags, outermost first. A tag is one of the TPIDs "
-		       "below; "
-		       "a frame without tags stays as it is.",
+		       "below; a frame without tags stays as it is.",
 	},
 	{
 		.name = "push",
@@ -33,8 +32,8 @@ static const struct key_row vlan_rows[] = {
 		.max_items = FC_MAX_VLAN_PUSH,
 		.single = true,
 		.example = "10+20",
-		.doc = "Then put on one tag with this VLAN ID, or two: `[outer, inner]`. "
-		       "`pop` 1 with one `push` replaces a tag.",
+		.doc = "Then put on one tag with this VLAN ID, or two: `[outer, inner]`. `pop` 1 "
+		       "with one `push` replaces a tag.",
 	},
 	{
 		.name = "pcp",
@@ -67,51 +66,58 @@ static const struct key_table vlan_table = {
 	.shorthand = "push",
 };
 
-/* The edits of a tap and of an output, in the order in which they are applied. */
-#define EDIT_ROWS(owner)                                                                           \
-	{                                                                                          \
-		.name = "filter",                                                                  \
-		.type = &fc_key_text,                                                              \
-		FIELD(owner, edits.filter),                                                        \
-		.min = 1,                                                                          \
-		.max = 65535,                                                                      \
-		.example = "tcp port 443",                                                         \
-		.doc = "Keep what matches this pcap-filter(7) expression.",                        \
-	},                                                                                         \
-		{                                                                                  \
-			.name = "sample",                                                          \
-			.type = &fc_key_percent,                                                   \
-			FIELD(owner, edits.sample),                                                \
-			.max = 100,                                                                \
-			.preset = "100",                                                           \
-			.example = "12.5",                                                         \
-			.doc = "Percent of the packets to keep, at random and independently of "   \
-			       "each other.",                                                      \
-		},                                                                                 \
-		{                                                                                  \
-			.name = "vlan",                                                            \
-			.type = &fc_key_object,                                                    \
-			FIELD(owner, edits.vlan),                                                  \
-			.min = 1,                                                                  \
-			.table = &vlan_table,                                                      \
-			.doc = "Take VLAN tags off and put them on; see below. In the short form " \
-			       "`vlan=100` stands for `vlan.push=100`.",                           \
-		},                                                                                 \
-		{                                                                                  \
-			.name = "trim",                                                            \
-			.type = &fc_key_whole,                                                     \
-			FIELD(owner, edits.trim),                                                  \
-			.min = 1,                                                                  \
-			.max = 65535,                                                              \
-			.example = "4",                                                            \
-			.doc = "Bytes to cut from the tail; the 14 bytes of the Ethernet header "  \
-			       "always stay.",                                                     \
-		},                                                                                 \
-	{                                                                                          \
-		.name = "truncate", .type = &fc_key_whole, FIELD(owner, edits.truncate),           \
-		.min = 14, .max = 65535, .example = "128",                                         \
-		.doc = "Bytes to keep at most, counted from the Ethernet header on.",              \
+/*
+ * The edits of a tap and of an output, in the order in which they are applied. A macro, as the
+ * rows of each owner have their own offsets.
+ */
+/* clang-format off */
+#define EDIT_ROWS(owner)									   \
+	{											   \
+		.name = "filter",								   \
+		.type = &fc_key_text,								   \
+		FIELD(owner, edits.filter),							   \
+		.min = 1,									   \
+		.max = 65535,									   \
+		.example = "tcp port 443",							   \
+		.doc = "Keep what matches this pcap-filter(7) expression.",			   \
+	},											   \
+	{											   \
+		.name = "sample",								   \
+		.type = &fc_key_percent,							   \
+		FIELD(owner, edits.sample),							   \
+		.max = 100,									   \
+		.preset = "100",								   \
+		.example = "12.5",								   \
+		.doc = "Percent of the packets to keep, at random and independently of each other.", \
+	},											   \
+	{											   \
+		.name = "vlan",									   \
+		.type = &fc_key_object,								   \
+		FIELD(owner, edits.vlan),							   \
+		.min = 1,									   \
+		.table = &vlan_table,								   \
+		.doc = "Take VLAN tags off and put them on; see below. In the short form "	   \
+			"`vlan=100` stands for `vlan.push=100`.",				   \
+	},											   \
+	{											   \
+		.name = "trim",									   \
+		.type = &fc_key_whole,								   \
+		FIELD(owner, edits.trim),							   \
+		.min = 1,									   \
+		.max = 65535,									   \
+		.example = "4",									   \
+		.doc = "Bytes to cut from the tail; the 14 bytes of the Ethernet header always stay.", \
+	},											   \
+	{											   \
+		.name = "truncate",								   \
+		.type = &fc_key_whole,								   \
+		FIELD(owner, edits.truncate),							   \
+		.min = 14,									   \
+		.max = 65535,									   \
+		.example = "128",								   \
+		.doc = "Bytes to keep at most, counted from the Ethernet header on.",		   \
 	}
+/* clang-format on */
 
 static const struct key_row tap_rows[] = {
 	{
@@ -131,10 +137,8 @@ static const struct key_row tap_rows[] = {
 		.preset = "64m",
 		.example = "100m",
 		.doc = "Bytes that its packets may occupy while its outputs catch up; all its "
-		       "outputs "
-		       "share them. An output that falls further behind loses the oldest packets "
-		       "of "
-		       "its backlog.",
+		       "outputs share them. An output that falls further behind loses the oldest "
+		       "packets of its backlog.",
 	},
 	EDIT_ROWS(fc_tap_config),
 };
