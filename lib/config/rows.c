@@ -88,7 +88,7 @@ static const struct key_table vlan_table = {
 		.max = 100,									   \
 		.preset = "100",								   \
 		.example = "12.5",								   \
-		.doc = "Percent of the packets to keep, at random and independently of each other.", \
+		.doc = "Percent of the packets to keep, at random, each packet by itself.",	   \
 	},											   \
 	{											   \
 		.name = "vlan",									   \
@@ -106,7 +106,7 @@ static const struct key_table vlan_table = {
 		.min = 1,									   \
 		.max = 65535,									   \
 		.example = "4",									   \
-		.doc = "Bytes to cut from the tail; the 14 bytes of the Ethernet header always stay.", \
+		.doc = "Bytes to cut from the tail; the 14-byte Ethernet header always stays.",	   \
 	},											   \
 	{											   \
 		.name = "truncate",								   \

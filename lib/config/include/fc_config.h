@@ -16,31 +16,31 @@
  * Everything that it points to belongs to it and ends with fc_config_free().
  */
 
-#define FC_NAME_SIZE       32 /**< a tap's or output's name with its NUL */
-#define FC_PORT_NAME_SIZE  64 /**< an ethdev's name with its NUL (RTE_ETH_NAME_MAX_LEN) */
-#define FC_MAX_TAPS        128
-#define FC_MAX_OUTPUTS     128
-#define FC_MAX_LCORES      128
-#define FC_MAX_VLAN_PUSH   2
-#define FC_DEFAULT_RING    (UINT64_C(64) << 20) /**< bytes */
-#define FC_SAMPLE_ALL      100.0
+#define FC_NAME_SIZE	  32 /**< a tap's or output's name with its NUL */
+#define FC_PORT_NAME_SIZE 64 /**< an ethdev's name with its NUL (RTE_ETH_NAME_MAX_LEN) */
+#define FC_MAX_TAPS	  128
+#define FC_MAX_OUTPUTS	  128
+#define FC_MAX_LCORES	  128
+#define FC_MAX_VLAN_PUSH  2
+#define FC_DEFAULT_RING	  (UINT64_C(64) << 20) /**< bytes */
+#define FC_SAMPLE_ALL	  100.0
 
 /** What `vlan` does: first take off up to `pop` tags, then put on `n_push`. IEEE 802.1Q-2018. */
 struct fc_vlan_edit {
-	uint8_t pop;                    /**< 0..2 tags; an untagged frame stays as it is */
-	uint8_t n_push;                 /**< 0..2 tags */
-	uint8_t pcp;                    /**< 0..7, priority in every pushed tag */
-	uint16_t tpid;                  /**< of the outermost pushed tag, host order; an inner one is 0x8100 */
+	uint8_t pop;	/**< 0..2 tags; an untagged frame stays as it is */
+	uint8_t n_push; /**< 0..2 tags */
+	uint8_t pcp;	/**< 0..7, priority in every pushed tag */
+	uint16_t tpid;	/**< of the outermost pushed tag, host order; inner: 0x8100 */
 	uint16_t vid[FC_MAX_VLAN_PUSH]; /**< 1..4094, outermost first */
 };
 
 /** The edits of a tap or of an output, applied in the order of the fields. */
 struct fc_edits {
-	char *filter;             /**< pcap-filter(7) expression, NULL: keep everything */
-	double sample;            /**< percent kept, 0 < p <= 100 */
+	char *filter;		  /**< pcap-filter(7) expression, NULL: keep everything */
+	double sample;		  /**< percent kept, 0 < p <= 100 */
 	struct fc_vlan_edit vlan; /**< all zero but tpid: nothing */
-	uint32_t trim;            /**< bytes off the tail, 0: none */
-	uint32_t truncate;        /**< bytes kept at most, >= 14; 0: all */
+	uint32_t trim;		  /**< bytes off the tail, 0: none */
+	uint32_t truncate;	  /**< bytes kept at most, >= 14; 0: all */
 };
 
 struct fc_tap_config {
@@ -54,36 +54,36 @@ struct fc_output_config {
 	char name[FC_NAME_SIZE];
 	char port[FC_PORT_NAME_SIZE];
 	uint16_t n_from; /**< >= 1 */
-	uint16_t *from;  /**< indexes into fc_config.taps, no duplicates, in the order written */
+	uint16_t *from;	 /**< indexes into fc_config.taps, no duplicates, in the order written */
 	struct fc_edits edits;
 };
 
 /** Settings of one port; 0 stands for "choose". */
 struct fc_port_config {
 	char name[FC_PORT_NAME_SIZE];
-	uint16_t mtu;            /**< bytes, 68..65535 */
-	uint16_t rx_queues;      /**< 1..64 */
+	uint16_t mtu;		 /**< bytes, 68..65535 */
+	uint16_t rx_queues;	 /**< 1..64 */
 	uint16_t rx_descriptors; /**< 32..32768 */
 	uint16_t tx_descriptors; /**< 32..32768 */
 };
 
 struct fc_lcores_config {
-	uint16_t n_rx, n_tx;           /**< 0: choose */
-	uint16_t rx[FC_MAX_LCORES];    /**< EAL lcore ids, no duplicates */
-	uint16_t tx[FC_MAX_LCORES];    /**< EAL lcore ids, no duplicates; one may be in both lists */
-	uint32_t idle_us;              /**< longest sleep of an lcore that finds nothing, 0..1000000 */
+	uint16_t n_rx, n_tx;	    /**< 0: choose */
+	uint16_t rx[FC_MAX_LCORES]; /**< EAL lcore ids 0..127, none twice */
+	uint16_t tx[FC_MAX_LCORES]; /**< EAL lcore ids 0..127, none twice; may be in `rx`, too */
+	uint32_t idle_us;	    /**< longest sleep of an lcore that finds nothing, 0..1000000 */
 };
 
 struct fc_config {
 	uint16_t n_taps, n_outputs, n_ports;
-	struct fc_tap_config *taps;       /**< in the order written */
+	struct fc_tap_config *taps;	  /**< in the order written */
 	struct fc_output_config *outputs; /**< in the order written */
-	struct fc_port_config *ports;     /**< only ports that the file has settings for */
+	struct fc_port_config *ports;	  /**< only ports that the file has settings for */
 	struct fc_lcores_config lcores;
 };
 
 /**
- * Read and check a JSON file.
+ * Read and check a JSON file (RFC 8259), of 4 MiB at most. Control path only.
  *
  * @param path      The file; "-" is standard input.
  * @param findings  Gets every mistake with its place. Unreadable, not JSON (with line and column),
@@ -105,15 +105,20 @@ struct fc_config *fc_config_parse(const char *text, size_t size, struct fc_findi
 
 /** One -t or -o of the command line. */
 struct fc_short_option {
-	char letter;      /**< 't' or 'o' */
+	char letter;	  /**< 't' or 'o' */
 	const char *text; /**< NAME=PORT[,KEY=VALUE...] */
 };
 
 /**
  * Turn the short form into the JSON object that it stands for and check that.
  *
- * Nested keys are written with a dot (vlan.push=100), lists with a plus (from=a+b, vlan.push=10+20),
- * and vlan=100 stands for vlan.push=100. As fc_config_load() otherwise.
+ * Nested keys are written with a dot (vlan.push=100), lists with a plus (from=a+b,
+ * vlan.push=10+20), and vlan=100 stands for vlan.push=100.
+ *
+ * @param options    In any order: an output may stand in front of its taps. The texts are copied.
+ * @param n_options  Number of them.
+ * @param findings   As in fc_config_load(); also names and keys that are given twice.
+ * @return           As fc_config_load().
  */
 struct fc_config *fc_config_from_options(
 	const struct fc_short_option *options, size_t n_options, struct fc_findings *findings);
@@ -130,13 +135,19 @@ void fc_config_free(struct fc_config *config);
  */
 char *fc_config_dump(const struct fc_config *config);
 
-/** The settings of a port, or NULL where the file has none for it. */
+/** The settings of the port of this ethdev's name, or NULL where the file has none for it. */
 const struct fc_port_config *fc_config_port(const struct fc_config *config, const char *port);
 
-/** The reference of every key in Markdown, generated from the tables that check them. Caller frees. */
+/**
+ * The reference of every key in Markdown, generated from the tables that check them. The caller
+ * frees it; NULL when out of memory.
+ */
 char *fc_config_reference(void);
 
-/** The JSON Schema (draft 2020-12), generated from the same tables. Caller frees. */
+/**
+ * The JSON Schema (draft 2020-12), generated from the same tables. The caller frees it; NULL when
+ * out of memory.
+ */
 char *fc_config_schema(void);
 
 #endif
