@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,19 +39,22 @@ void fc_config_free(struct fc_config *config)
 
 char *fc_json_text(const json_t *value)
 {
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
 
-	if (text == NULL)
+	if (stream == NULL)
 		return NULL;
-	size_t length = strlen(text);
-	char *line = realloc(text, length + 2);
+	/* json_dumps() can forget that memory ran out and leave a piece out; a stream does not. */
+	int rc = json_dumpf(
+		value, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
 
-	if (line == NULL) {
-		free(text);
-		return NULL;
-	}
-	memcpy(line + length, "\n", 2);
-	return line;
+	rc |= fputc('\n', stream) == EOF || ferror(stream) != 0;
+	rc |= fclose(stream) != 0;
+	if (rc == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 char *fc_config_dump(const struct fc_config *config)

@@ -153,14 +153,11 @@ static json_t *read_whole_list(const struct key_row *row, const char *text)
 
 static json_t *schema_whole_list(const struct key_row *row)
 {
-	json_t *list = json_pack("{s:s, s:o, s:i, s:i}", "type", "array", "items",
-		fc_number_schema(row), "minItems", 1, "maxItems", (int)row->max_items);
+	json_t *list = json_pack("{s:s, s:o, s:i, s:i, s:b}", "type", "array", "items",
+		fc_number_schema(row), "minItems", 1, "maxItems", (int)row->max_items,
+		"uniqueItems", (int)row->unique);
 
-	if (list != NULL && row->unique)
-		json_object_set_new(list, "uniqueItems", json_true());
-	if (row->single)
-		return json_pack("{s:[o, o]}", "anyOf", fc_number_schema(row), list);
-	return list;
+	return row->single ? json_pack("{s:[o, o]}", "anyOf", fc_number_schema(row), list) : list;
 }
 
 const struct key_type fc_key_whole_list = {
@@ -281,7 +278,7 @@ static json_t *schema_tap_list(const struct key_row *row)
 {
 	return json_pack("{s:s, s:{s:s}, s:i, s:i, s:b}", "type", "array", "items", "$ref",
 		"#/$defs/name", "minItems", 1, "maxItems", (int)row->max_items, "uniqueItems",
-		true);
+		(int)row->unique);
 }
 
 static void release_tap_list(const struct key_row *row, void *owner)

@@ -79,11 +79,8 @@ static json_t *refer_to(const struct key_table *table)
 
 static json_t *schema_object(const struct key_row *row)
 {
-	json_t *schema = json_pack("{s:o}", "$ref", refer_to(row->table));
-
-	if (schema != NULL && row->min > 0)
-		json_object_set_new(schema, "minProperties", json_integer((json_int_t)row->min));
-	return schema;
+	return json_pack(
+		"{s:o, s:I}", "$ref", refer_to(row->table), "minProperties", (json_int_t)row->min);
 }
 
 static void release_object(const struct key_row *row, void *owner)

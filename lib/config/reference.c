@@ -10,16 +10,15 @@
 static bool print_json_example(const struct key_row *row, FILE *stream)
 {
 	json_t *value = row->type->read(row, row->example);
-	char *text = NULL;
+	bool ok = value != NULL;
 
-	if (value != NULL)
-		text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	if (ok) {
+		fprintf(stream, "`\"%s\": ", row->name);
+		ok = json_dumpf(value, stream, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) == 0;
+		fputc('`', stream);
+	}
 	json_decref(value);
-	if (text == NULL)
-		return false;
-	fprintf(stream, "`\"%s\": %s`", row->name, text);
-	free(text);
-	return true;
+	return ok;
 }
 
 static bool print_row(const struct key_table *table, const struct key_row *row, FILE *stream)
@@ -68,6 +67,7 @@ char *fc_config_reference(void)
 		for (size_t j = 0; j < tables[i]->n_rows; j++)
 			ok &= print_row(tables[i], &tables[i]->rows[j], stream);
 	}
+	ok &= ferror(stream) == 0;
 	if (fclose(stream) == 0 && ok)
 		return text;
 	free(text);

@@ -168,8 +168,10 @@ struct fc_config *fc_config_from_options(
 		return NULL;
 	}
 	/* Where no option makes one, the checker shall miss its entries and not a key. */
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-		object_at(root, targets[i].key);
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		if (object_at(root, targets[i].key) == NULL)
+			fc_decoder_no_memory(&decoder);
+	}
 	for (size_t i = 0; i < n_options; i++)
 		read_option(&decoder, root, &options[i]);
 	/* Also after errors, to find all others as well. */

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <jansson.h>
+
+#include <fc_config.h>
+
+/*
+ * Each allocation of the configuration's code fails once, in turn. The linker puts the functions
+ * below in front of libc's (--wrap); jansson is told to use them.
+ */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *block, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t size);
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t size);
+
+static size_t n_until_failure; /* 0: none will fail */
+static bool has_failed;
+
+static bool fails_now(void)
+{
+	if (n_until_failure == 0 || --n_until_failure > 0)
+		return false;
+	has_failed = true;
+	return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+	return fails_now() ? NULL : __real_realloc(block, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails_now() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t size)
+{
+	return fails_now() ? NULL : __real_strndup(text, size);
+}
+
+static const char full_text[] =
+	"{\"taps\": {\"a\": {\"port\": \"p\", \"filter\": \"tcp\", \"sample\": 12.5}, \"b\": "
+	"{\"port\": \"q\"}}, \"outputs\": {\"o\": {\"port\": \"p\", \"from\": [\"a\", \"b\"], "
+	"\"vlan\": {\"push\": [1, 2]}}}, \"ports\": {\"p\": {\"mtu\": 1500}}, \"lcores\": {\"rx\": "
+	"[1]}}";
+
+static struct fc_config *parse_full(struct fc_findings *findings)
+{
+	return fc_config_parse(full_text, strlen(full_text), findings);
+}
+
+static struct fc_config *parse_options(struct fc_findings *findings)
+{
+	static const struct fc_short_option options[] = {
+		{ 't', "a=p,vlan=5,sample=1.5,filter=tcp" },
+		{ 't', "b=q,ring=1g" },
+		{ 'o', "o=p,from=a+b,vlan.push=1+2" },
+	};
+
+	return fc_config_from_options(options, 3, findings);
+}
+
+/* A failed allocation is an error that is counted, even where its text is lost. */
+static void fail_each(struct fc_config *(*parse)(struct fc_findings *findings))
+{
+	size_t n = 0;
+
+	do {
+		struct fc_findings *findings = fc_findings_new("x");
+
+		has_failed = false;
+		n_until_failure = ++n;
+		struct fc_config *config = parse(findings);
+
+		n_until_failure = 0;
+		assert_int_equal(config == NULL, has_failed);
+		assert_int_equal(fc_findings_n_errors(findings) > 0, has_failed);
+		fc_config_free(config);
+		fc_findings_free(findings);
+	} while (has_failed);
+	assert_in_range(n, 50, 5000);
+}
+
+static void test_parse(void **state)
+{
+	(void)state;
+	fail_each(parse_full);
+	fail_each(parse_options);
+}
+
+static struct fc_config *full_config;
+
+static char *dump_full(void)
+{
+	return fc_config_dump(full_config);
+}
+
+static void fail_each_text(char *(*make)(void))
+{
+	size_t n = 0;
+
+	do {
+		has_failed = false;
+		n_until_failure = ++n;
+		char *text = make();
+
+		n_until_failure = 0;
+		assert_int_equal(text == NULL, has_failed);
+		free(text);
+	} while (has_failed);
+	assert_in_range(n, 20, 5000);
+}
+
+static void test_texts(void **state)
+{
+	(void)state;
+	struct fc_findings *findings = fc_findings_new("x");
+
+	full_config = parse_full(findings);
+	assert_non_null(full_config);
+	fail_each_text(dump_full);
+	fail_each_text(fc_config_schema);
+	fail_each_text(fc_config_reference);
+	fc_config_free(full_config);
+	fc_findings_free(findings);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_texts),
+	};
+
+	json_set_alloc_funcs(__wrap_malloc, free);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
