@@ -28,27 +28,9 @@ static const char *source_name(const struct fc_args *args)
 /* Everything that can be said about a configuration without EAL. */
 static struct fc_config *load(const struct fc_args *args, struct fc_findings *findings)
 {
-	struct fc_config *config =
-		args->config_path != NULL
-			? fc_config_load(args->config_path, findings)
-			: fc_config_from_options(args->options, args->n_options, findings);
-	char place[FC_NAME_SIZE + 16];
-
-	if (config == NULL)
-		return NULL;
-	for (uint16_t t = 0; t < config->n_taps; t++) {
-		snprintf(place, sizeof(place), "taps.%s", config->taps[t].name);
-		fc_edits_check(&config->taps[t].edits, findings, place);
-	}
-	for (uint16_t o = 0; o < config->n_outputs; o++) {
-		snprintf(place, sizeof(place), "outputs.%s", config->outputs[o].name);
-		fc_edits_check(&config->outputs[o].edits, findings, place);
-	}
-	if (fc_findings_n_errors(findings) != 0) {
-		fc_config_free(config);
-		return NULL;
-	}
-	return config;
+	if (args->config_path != NULL)
+		return fc_config_load(args->config_path, &fc_stage_checks, findings);
+	return fc_config_from_options(args->options, args->n_options, &fc_stage_checks, findings);
 }
 
 /* Lcores to plan with when there are none yet: those that the configuration names, else one. */

@@ -5,9 +5,14 @@
 
 #include "row.h"
 
-struct fc_config *fc_config_build(json_t *root, struct fc_findings *findings)
+struct fc_config *fc_config_build(
+	json_t *root, const struct fc_config_checks *checks, struct fc_findings *findings)
 {
-	struct decoder decoder = { .findings = findings, .taps = json_object_get(root, "taps") };
+	struct decoder decoder = {
+		.findings = findings,
+		.checks = checks,
+		.taps = json_object_get(root, "taps"),
+	};
 	size_t n_errors = fc_findings_n_errors(findings);
 	struct fc_config *config = calloc(1, sizeof(*config));
 

@@ -18,7 +18,8 @@ static bool is_blank(const char *text, size_t size)
 	return true;
 }
 
-struct fc_config *fc_config_parse(const char *text, size_t size, struct fc_findings *findings)
+struct fc_config *fc_config_parse(const char *text, size_t size,
+	const struct fc_config_checks *checks, struct fc_findings *findings)
 {
 	json_error_t error;
 	char place[64];
@@ -46,7 +47,7 @@ struct fc_config *fc_config_parse(const char *text, size_t size, struct fc_findi
 			fc_findings_add(findings, FC_ERROR, place, "%s", error.text);
 		return NULL;
 	}
-	struct fc_config *config = fc_config_build(root, findings);
+	struct fc_config *config = fc_config_build(root, checks, findings);
 
 	json_decref(root);
 	return config;
@@ -81,7 +82,8 @@ free_text:
 	return NULL;
 }
 
-struct fc_config *fc_config_load(const char *path, struct fc_findings *findings)
+struct fc_config *fc_config_load(
+	const char *path, const struct fc_config_checks *checks, struct fc_findings *findings)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	FILE *stream = is_stdin ? stdin : fopen(path, "re");
@@ -100,7 +102,7 @@ struct fc_config *fc_config_load(const char *path, struct fc_findings *findings)
 		fc_findings_add(
 			findings, FC_ERROR, "", "is larger than %zu MiB", FILE_SIZE_MAX >> 20);
 	else
-		config = fc_config_parse(text, size, findings);
+		config = fc_config_parse(text, size, checks, findings);
 	free(text);
 	if (!is_stdin)
 		fclose(stream);

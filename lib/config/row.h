@@ -25,6 +25,7 @@ struct key_table;
 /* What a decoding in progress knows. */
 struct decoder {
 	struct fc_findings *findings;
+	const struct fc_config_checks *checks; /* NULL: none */
 	json_t *taps; /* the object of all taps, NULL where there is none; borrowed */
 	size_t place_length;
 	char place[FC_PLACE_SIZE]; /* of the value in hand */
@@ -84,7 +85,7 @@ struct key_table {
 extern const struct key_type fc_key_whole;
 extern const struct key_type fc_key_size;
 extern const struct key_type fc_key_percent;
-extern const struct key_type fc_key_text;
+extern const struct key_type fc_key_filter;
 extern const struct key_type fc_key_port;
 extern const struct key_type fc_key_tpid;
 extern const struct key_type fc_key_whole_list;
@@ -149,6 +150,7 @@ void fc_config_check(const struct fc_config *config, bool complete, struct fc_fi
 char *fc_json_text(const json_t *value);
 
 /* Check a configuration's JSON; NULL when there was an error. Does not keep the object. */
-struct fc_config *fc_config_build(json_t *root, struct fc_findings *findings);
+struct fc_config *fc_config_build(
+	json_t *root, const struct fc_config_checks *checks, struct fc_findings *findings);
 
 #endif

@@ -74,7 +74,7 @@ static const struct key_table vlan_table = {
 #define EDIT_ROWS(owner)									   \
 	{											   \
 		.name = "filter",								   \
-		.type = &fc_key_text,								   \
+		.type = &fc_key_filter,								   \
 		FIELD(owner, edits.filter),							   \
 		.min = 1,									   \
 		.max = 65535,									   \

@@ -156,8 +156,8 @@ static void read_option(struct decoder *decoder, json_t *root, const struct fc_s
 	json_decref(whole);
 }
 
-struct fc_config *fc_config_from_options(
-	const struct fc_short_option *options, size_t n_options, struct fc_findings *findings)
+struct fc_config *fc_config_from_options(const struct fc_short_option *options, size_t n_options,
+	const struct fc_config_checks *checks, struct fc_findings *findings)
 {
 	struct decoder decoder = { .findings = findings };
 	size_t n_errors = fc_findings_n_errors(findings);
@@ -175,7 +175,7 @@ struct fc_config *fc_config_from_options(
 	for (size_t i = 0; i < n_options; i++)
 		read_option(&decoder, root, &options[i]);
 	/* Also after errors, to find all others as well. */
-	struct fc_config *config = fc_config_build(root, findings);
+	struct fc_config *config = fc_config_build(root, checks, findings);
 
 	json_decref(root);
 	if (fc_findings_n_errors(findings) != n_errors) {

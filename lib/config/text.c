@@ -31,7 +31,7 @@ static void describe_text(const struct key_row *row, char phrase[FC_PHRASE_SIZE]
 		row->max);
 }
 
-static void decode_text(
+static void decode_filter(
 	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
 {
 	size_t length = json_string_length(value);
@@ -50,6 +50,8 @@ static void decode_text(
 
 	if (copy == NULL)
 		fc_decoder_no_memory(decoder);
+	else if (decoder->checks != NULL && decoder->checks->filter != NULL)
+		decoder->checks->filter(copy, decoder->findings, decoder->place);
 	free(*text_of(row, owner));
 	*text_of(row, owner) = copy;
 }
@@ -77,9 +79,9 @@ static void release_text(const struct key_row *row, void *owner)
 	free(*text_of(row, owner));
 }
 
-const struct key_type fc_key_text = {
+const struct key_type fc_key_filter = {
 	.describe = describe_text,
-	.decode = decode_text,
+	.decode = decode_filter,
 	.is_set = is_text_set,
 	.encode = encode_text,
 	.read = read_text,

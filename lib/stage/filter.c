@@ -23,10 +23,7 @@ struct filter {
 static void report(struct fc_findings *findings, const char *place, const char *format,
 	const char *expression, const char *reason)
 {
-	char at[PLACE_SIZE];
-
-	snprintf(at, sizeof(at), "%s.filter", place);
-	fc_findings_add(findings, FC_ERROR, at, format, expression, reason);
+	fc_findings_add(findings, FC_ERROR, place, format, expression, reason);
 }
 
 static int compile(const char *expression, struct bpf_program *program,
@@ -110,11 +107,13 @@ static struct rte_bpf *load(const struct bpf_program *program)
 	return bpf;
 }
 
-static void *create(const struct fc_edits *edits, struct fc_findings *findings, const char *place)
+static void *create(const struct fc_edits *edits, struct fc_findings *findings, const char *owner)
 {
 	struct bpf_program program;
 	struct filter *filter;
+	char place[PLACE_SIZE];
 
+	snprintf(place, sizeof(place), "%s.filter", owner);
 	if (compile_checked(edits->filter, &program, findings, place) != 0)
 		return NULL;
 	filter = calloc(1, sizeof(*filter));

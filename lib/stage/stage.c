@@ -60,8 +60,6 @@ void fc_chain_end(struct fc_chain *chain)
 	memset(chain, 0, sizeof(*chain));
 }
 
-void fc_edits_check(const struct fc_edits *edits, struct fc_findings *findings, const char *place)
-{
-	if (edits->filter != NULL)
-		fc_filter_check(edits->filter, findings, place);
-}
+const struct fc_config_checks fc_stage_checks = {
+	.filter = fc_filter_check,
+};

@@ -9,7 +9,7 @@ extern const struct fc_stage_ops fc_sample_stage;
 extern const struct fc_stage_ops fc_vlan_stage;
 extern const struct fc_stage_ops fc_slice_stage;
 
-/** The filter's part of fc_edits_check(). */
+/** Find out whether an expression compiles and is within what DPDK's BPF library can take. */
 void fc_filter_check(const char *expression, struct fc_findings *findings, const char *place);
 
 #endif

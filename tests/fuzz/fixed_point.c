@@ -34,7 +34,7 @@ void fixed_point_check(struct fc_config *config, struct fc_findings *findings)
 		char *dump = fc_config_dump(config);
 
 		require(dump != NULL, "a configuration can be dumped");
-		struct fc_config *again = fc_config_parse(dump, strlen(dump), findings);
+		struct fc_config *again = fc_config_parse(dump, strlen(dump), NULL, findings);
 
 		require(again != NULL, "a dump parses");
 		char *dump_again = fc_config_dump(again);

@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fc_findings *findings = fc_findings_new("fuzz");
-	struct fc_config *config = fc_config_parse((const char *)data, size, findings);
+	struct fc_config *config = fc_config_parse((const char *)data, size, NULL, findings);
 
 	fixed_point_check(config, findings);
 	return 0;

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (*line != '\0')
 			options[n++] = (struct fc_short_option){ line[0], line + 1 };
 	}
-	struct fc_config *config = fc_config_from_options(options, n, findings);
+	struct fc_config *config = fc_config_from_options(options, n, NULL, findings);
 
 	free(text);
 	fixed_point_check(config, findings);

@@ -59,7 +59,7 @@ static void assert_fixed_point(const struct fc_config *config)
 	char *dump = fc_config_dump(config);
 
 	assert_non_null(dump);
-	struct fc_config *again = fc_config_parse(dump, strlen(dump), findings);
+	struct fc_config *again = fc_config_parse(dump, strlen(dump), NULL, findings);
 
 	fc_findings_print(findings, stderr);
 	assert_non_null(again);
@@ -84,7 +84,8 @@ static void test_examples(void **state)
 		struct fc_findings *findings = fc_findings_new(paths.gl_pathv[i]);
 
 		if (strstr(paths.gl_pathv[i], ".schema.json") == NULL) {
-			struct fc_config *config = fc_config_load(paths.gl_pathv[i], findings);
+			struct fc_config *config =
+				fc_config_load(paths.gl_pathv[i], NULL, findings);
 
 			fc_findings_print(findings, stderr);
 			assert_int_equal(fc_findings_count(findings), 0);
@@ -114,7 +115,7 @@ static void test_samples(void **state)
 			"{\"o\": "
 			"{\"port\": \"p\", \"from\": [\"a\"]}}}",
 			samples[i]);
-		struct fc_config *config = fc_config_parse(text, strlen(text), findings);
+		struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
 
 		fc_findings_print(findings, stderr);
 		assert_non_null(config);

@@ -14,7 +14,7 @@
 
 static struct fc_config *read_json(char *input, struct fc_findings *findings)
 {
-	return fc_config_parse(input, strlen(input), findings);
+	return fc_config_parse(input, strlen(input), NULL, findings);
 }
 
 static void test_cases(void **state)
@@ -28,7 +28,7 @@ static void expect_one(const char *text, size_t size, const char *place, const c
 {
 	struct fc_findings *findings = fc_findings_new("x");
 
-	assert_null(fc_config_parse(text, size, findings));
+	assert_null(fc_config_parse(text, size, NULL, findings));
 	assert_int_equal(fc_findings_count(findings), 1);
 	assert_string_equal(fc_findings_get(findings, 0).place, place);
 	assert_string_equal(fc_findings_get(findings, 0).text, message);
@@ -140,7 +140,7 @@ static void test_many_taps(void **state)
 			fprintf(stream, "%s\"t%d\": {\"port\": \"p%d\"}", i == 0 ? "" : ",", i, i);
 		fputs("}, \"outputs\": {\"o\": {\"port\": \"p\", \"from\": [\"t127\"]}}}", stream);
 		assert_int_equal(fclose(stream), 0);
-		struct fc_config *config = fc_config_parse(text, size, findings);
+		struct fc_config *config = fc_config_parse(text, size, NULL, findings);
 
 		if (n == 128) {
 			assert_non_null(config);
@@ -166,7 +166,7 @@ static void test_many_findings(void **state)
 				"{\"port\": \"p\", \"from\": [",
 		"1,", 126, "2, 3]}}}");
 
-	assert_null(fc_config_parse(text, strlen(text), findings));
+	assert_null(fc_config_parse(text, strlen(text), NULL, findings));
 	assert_int_equal(fc_findings_n_errors(findings), 128);
 	assert_string_equal(fc_findings_get(findings, 127).place, "outputs.o.from[127]");
 	free(text);
@@ -177,7 +177,7 @@ static void expect_load(const char *path, const char *message)
 {
 	struct fc_findings *findings = fc_findings_new(path);
 
-	assert_null(fc_config_load(path, findings));
+	assert_null(fc_config_load(path, NULL, findings));
 	assert_int_equal(fc_findings_count(findings), 1);
 	assert_string_equal(fc_findings_get(findings, 0).place, "");
 	assert_string_equal(fc_findings_get(findings, 0).text, message);
@@ -223,7 +223,7 @@ static void test_stdin(void **state)
 	close(ends[1]);
 	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
 	close(ends[0]);
-	struct fc_config *config = fc_config_load("-", findings);
+	struct fc_config *config = fc_config_load("-", NULL, findings);
 
 	assert_non_null(config);
 	assert_string_equal(config->taps[0].port, "net0");

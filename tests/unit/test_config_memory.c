@@ -73,7 +73,7 @@ static const char full_text[] =
 
 static struct fc_config *parse_full(struct fc_findings *findings)
 {
-	return fc_config_parse(full_text, strlen(full_text), findings);
+	return fc_config_parse(full_text, strlen(full_text), NULL, findings);
 }
 
 static struct fc_config *parse_options(struct fc_findings *findings)
@@ -84,7 +84,7 @@ static struct fc_config *parse_options(struct fc_findings *findings)
 		{ 'o', "o=p,from=a+b,vlan.push=1+2" },
 	};
 
-	return fc_config_from_options(options, 3, findings);
+	return fc_config_from_options(options, 3, NULL, findings);
 }
 
 /* A failed allocation is an error that is counted, even where its text is lost. */

@@ -24,7 +24,7 @@ static struct fc_config *read_options(char *input, struct fc_findings *findings)
 		assert_true(n < MAX_OPTIONS && strlen(line) >= 3);
 		options[n++] = (struct fc_short_option){ .letter = line[1], .text = line + 3 };
 	}
-	return fc_config_from_options(options, n, findings);
+	return fc_config_from_options(options, n, NULL, findings);
 }
 
 static void test_cases(void **state)
@@ -45,7 +45,7 @@ static void test_million(void **state)
 		memset(text, *unit, 1000000);
 		text[1000000] = '\0';
 		memcpy(text, "a=b,c=", 6);
-		assert_null(fc_config_from_options(&option, 1, findings));
+		assert_null(fc_config_from_options(&option, 1, NULL, findings));
 		assert_true(fc_findings_n_errors(findings) >= 2);
 		for (size_t i = 0; i < fc_findings_count(findings); i++)
 			assert_true(strlen(fc_findings_get(findings, i).text) < 300);
@@ -71,8 +71,8 @@ static void test_same_as_json(void **state)
 	json += strlen("```json\n");
 	size_t size = (size_t)(strstr(json, "```") - json);
 	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *from_json = fc_config_parse(json, size, findings);
-	struct fc_config *from_options = fc_config_from_options(options, 4, findings);
+	struct fc_config *from_json = fc_config_parse(json, size, NULL, findings);
+	struct fc_config *from_options = fc_config_from_options(options, 4, NULL, findings);
 
 	assert_non_null(from_json);
 	assert_non_null(from_options);

@@ -26,7 +26,7 @@ static const char full_text[] =
 static struct fc_config *parse(const char *text)
 {
 	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *config = fc_config_parse(text, strlen(text), findings);
+	struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
 
 	fc_findings_print(findings, stderr);
 	assert_non_null(config);

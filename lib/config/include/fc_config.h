@@ -83,16 +83,28 @@ struct fc_config {
 };
 
 /**
+ * What the checker leaves to somebody who knows more than it does. Each may be NULL.
+ *
+ * So a mistake in, say, a filter is reported together with all others.
+ */
+struct fc_config_checks {
+	/** Add what is wrong with a filter expression, which is at this place. */
+	void (*filter)(const char *expression, struct fc_findings *findings, const char *place);
+};
+
+/**
  * Read and check a JSON file (RFC 8259), of 4 MiB at most. Control path only.
  *
  * @param path      The file; "-" is standard input.
+ * @param checks    Further checks, NULL: none.
  * @param findings  Gets every mistake with its place. Unreadable, not JSON (with line and column),
  *                  unknown keys (with the nearest known one), wrong types, values out of range,
  *                  names that refer to nothing, ports used twice.
  * @return          The configuration, or NULL when there was at least one error. Warnings alone
  *                  do not make it fail.
  */
-struct fc_config *fc_config_load(const char *path, struct fc_findings *findings);
+struct fc_config *fc_config_load(
+	const char *path, const struct fc_config_checks *checks, struct fc_findings *findings);
 
 /**
  * Check a configuration that is in memory as JSON text.
@@ -101,7 +113,8 @@ struct fc_config *fc_config_load(const char *path, struct fc_findings *findings)
  * @param size  Bytes of it.
  * As fc_config_load() otherwise.
  */
-struct fc_config *fc_config_parse(const char *text, size_t size, struct fc_findings *findings);
+struct fc_config *fc_config_parse(const char *text, size_t size,
+	const struct fc_config_checks *checks, struct fc_findings *findings);
 
 /** One -t or -o of the command line. */
 struct fc_short_option {
@@ -120,8 +133,8 @@ struct fc_short_option {
  * @param findings   As in fc_config_load(); also names and keys that are given twice.
  * @return           As fc_config_load().
  */
-struct fc_config *fc_config_from_options(
-	const struct fc_short_option *options, size_t n_options, struct fc_findings *findings);
+struct fc_config *fc_config_from_options(const struct fc_short_option *options, size_t n_options,
+	const struct fc_config_checks *checks, struct fc_findings *findings);
 
 /** Free a configuration. NULL is allowed. */
 void fc_config_free(struct fc_config *config);

@@ -91,11 +91,8 @@ int fc_chain_begin(struct fc_chain *chain, const struct fc_edits *edits,
 /** Free the stages' states. A zeroed chain is allowed. */
 void fc_chain_end(struct fc_chain *chain);
 
-/**
- * Check all that can be checked of @p edits without EAL: that filter expressions compile and use
- * only what DPDK's converter knows.
- */
-void fc_edits_check(const struct fc_edits *edits, struct fc_findings *findings, const char *place);
+/** The checks of edits that need more than the configuration's tables, none of which needs EAL. */
+extern const struct fc_config_checks fc_stage_checks;
 
 /**
  * Sort a burst by @p keep, one byte per packet, as struct fc_stage_ops.run has to.
