@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <locale.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "fetch.h"
+#include "live.h"
+#include "show.h"
+
+#define STATUS_FAILED 1
+#define STATUS_USAGE  2
+
+static const char usage_text[] =
+	"Usage: fluxcap-ctl [-f FILE_PREFIX] io [-w] [--interval SECONDS] [--count N]\n"
+	"       fluxcap-ctl [-f FILE_PREFIX] show [--all | --json]\n"
+	"       fluxcap-ctl check FILE\n"
+	"\n"
+	"io     watch rates, losses and backlogs of taps and outputs\n"
+	"show   print all counters\n"
+	"check  check a configuration file (fluxcap --check)\n"
+	"\n"
+	"  -f, --file-prefix PREFIX  EAL's --file-prefix of the fluxcap to ask (default: rte)\n"
+	"  -t, --timeout SECONDS     longest wait for each answer (default: 3)\n"
+	"  -i, --interval SECONDS    io: time between two refreshes, 0.1 to 3600 (default: 1)\n"
+	"  -n, --count N             io: end after N refreshes (default: when interrupted)\n"
+	"  -w, --wide                io: a column for each drop reason (needs 130 columns)\n"
+	"  -a, -v, --all             show: also the drop reasons that are zero\n"
+	"  -j, --json                show: one JSON object, for scripts\n"
+	"  -h, --help                print this text\n"
+	"  -V, --version             print the version\n";
+
+enum command {
+	COMMAND_IO,
+	COMMAND_SHOW,
+	COMMAND_CHECK,
+};
+
+struct arguments {
+	enum command command;
+	const char *file; /* check */
+	struct fc_live_options live;
+	bool zeros;
+	bool json;
+	const char *io_option;	 /* the last one given that only io takes, or NULL */
+	const char *show_option; /* the last one given that only show takes, or NULL */
+};
+
+static int __attribute__((format(printf, 1, 2))) complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("fluxcap-ctl: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\nfluxcap-ctl --help lists commands and options.\n", stderr);
+	return -EINVAL;
+}
+
+static int parse_seconds(double *seconds, const char *option, const char *text, double least)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != '\0' || isnan(value) || value < least || value > 3600)
+		return complain(
+			"%s: '%s' is not a number of seconds in %g..3600", option, text, least);
+	*seconds = value;
+	return 0;
+}
+
+static int parse_count(unsigned long *count, const char *text)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (end == text || *end != '\0' || errno != 0 || value < 1 || value > INT_MAX)
+		return complain("--count: '%s' is not a whole number in 1..%d", text, INT_MAX);
+	*count = (unsigned long)value;
+	return 0;
+}
+
+static int parse_option(struct arguments *arguments, int letter)
+{
+	double timeout_s;
+
+	switch (letter) {
+	case 'f':
+		if (!fc_place_prefix_ok(optarg))
+			return complain("--file-prefix: '%s' cannot be a file prefix", optarg);
+		arguments->live.client.prefix = optarg;
+		return 0;
+	case 't':
+		if (parse_seconds(&timeout_s, "--timeout", optarg, 0.01) < 0)
+			return -EINVAL;
+		arguments->live.client.timeout_ms = (int)lround(timeout_s * 1000);
+		return 0;
+	case 'i':
+		arguments->io_option = "--interval";
+		return parse_seconds(&arguments->live.interval_s, "--interval", optarg, 0.1);
+	case 'n':
+		arguments->io_option = "--count";
+		return parse_count(&arguments->live.count, optarg);
+	case 'w':
+		arguments->io_option = "--wide";
+		arguments->live.wide = true;
+		return 0;
+	case 'a':
+	case 'v':
+		arguments->show_option = "--all";
+		arguments->zeros = true;
+		return 0;
+	case 'j':
+		arguments->show_option = "--json";
+		arguments->json = true;
+		return 0;
+	default:
+		/* getopt has said what is wrong. */
+		fputs("fluxcap-ctl --help lists commands and options.\n", stderr);
+		return -EINVAL;
+	}
+}
+
+static int parse_command(struct arguments *arguments, int n_operands, char **operands)
+{
+	static const struct {
+		const char *name;
+		enum command command;
+		int n_operands;
+	} commands[] = {
+		{ "io", COMMAND_IO, 0 },
+		{ "show", COMMAND_SHOW, 0 },
+		{ "check", COMMAND_CHECK, 1 },
+	};
+
+	if (n_operands == 0)
+		return complain("a command is missing: io, show or check FILE");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(operands[0], commands[i].name) != 0)
+			continue;
+		arguments->command = commands[i].command;
+		if (n_operands - 1 < commands[i].n_operands)
+			return complain("check: the FILE to check is missing");
+		if (n_operands - 1 > commands[i].n_operands)
+			return complain("%s: '%s' is one argument too many", operands[0],
+				operands[1 + commands[i].n_operands]);
+		if (arguments->command != COMMAND_IO && arguments->io_option != NULL)
+			return complain("%s does not take %s", operands[0], arguments->io_option);
+		if (arguments->command != COMMAND_SHOW && arguments->show_option != NULL)
+			return complain("%s does not take %s", operands[0], arguments->show_option);
+		arguments->file = operands[1];
+		return 0;
+	}
+	return complain("unknown command '%s': io, show or check FILE", operands[0]);
+}
+
+/* 0 to go on, 1 when everything asked for is done, -EINVAL for bad usage. */
+static int parse_arguments(struct arguments *arguments, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "file-prefix", required_argument, NULL, 'f' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "interval", required_argument, NULL, 'i' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "wide", no_argument, NULL, 'w' },
+		{ "all", no_argument, NULL, 'a' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "f:t:i:n:wavjhV", options, NULL)) != -1) {
+		if (letter == 'h' || letter == 'V') {
+			fputs(letter == 'h' ? usage_text : "fluxcap-ctl " FC_VERSION "\n", stdout);
+			return 1;
+		}
+		if (parse_option(arguments, letter) < 0)
+			return -EINVAL;
+	}
+	return parse_command(arguments, argc - optind, argv + optind);
+}
+
+static int finish_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "fluxcap-ctl: cannot write to standard output: %s\n", strerror(errno));
+	return STATUS_FAILED;
+}
+
+static int run_show(const struct arguments *arguments)
+{
+	struct fc_problem problem = { 0 };
+	struct fc_client *client = fc_client_open(&arguments->live.client, &problem);
+	json_t *all = client != NULL ? fc_fetch_all(client, &problem) : NULL;
+	int status = STATUS_FAILED;
+
+	if (all == NULL) {
+		fprintf(stderr, "fluxcap-ctl: %s\n", problem.text);
+	} else {
+		if (arguments->json) {
+			json_dumpf(all, stdout, JSON_INDENT(2));
+			fputc('\n', stdout);
+		} else {
+			fc_show_print(stdout, all, arguments->zeros);
+		}
+		status = finish_output();
+	}
+	json_decref(all);
+	fc_client_close(client);
+	return status;
+}
+
+/* Replace this process by fluxcap: the one beside this program, else the one in PATH. */
+static int run_check(const char *file)
+{
+	char own[PATH_MAX], beside[PATH_MAX + sizeof("/fluxcap")];
+	char *const argv[] = { "fluxcap", "--check", (char *)file, NULL };
+	ssize_t size = readlink("/proc/self/exe", own, sizeof(own) - 1);
+
+	if (size > 0) {
+		own[size] = '\0';
+		snprintf(beside, sizeof(beside), "%s/fluxcap", dirname(own));
+		if (access(beside, X_OK) == 0)
+			execv(beside, argv);
+	}
+	execvp(argv[0], argv);
+	fprintf(stderr,
+		"fluxcap-ctl: cannot run fluxcap: %s\n"
+		"It has to be beside fluxcap-ctl or in PATH.\n",
+		strerror(errno));
+	return STATUS_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = {
+		.live = { .client = { .prefix = "rte", .timeout_ms = 3000, .wake_fd = -1 },
+			.interval_s = 1 },
+	};
+	int rc;
+
+	/* Only which characters there are: numbers are read and written the same everywhere. */
+	setlocale(LC_CTYPE, "");
+	arguments.live.client.rules = (struct fc_place_rules){
+		.runtime_directory = getenv("RUNTIME_DIRECTORY"),
+		.xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"),
+		.is_root = getuid() == 0,
+	};
+	rc = parse_arguments(&arguments, argc, argv);
+	if (rc < 0)
+		return STATUS_USAGE;
+	if (rc > 0)
+		return finish_output();
+	switch (arguments.command) {
+	case COMMAND_IO:
+		return fc_live_run(&arguments.live);
+	case COMMAND_SHOW:
+		return run_show(&arguments);
+	default:
+		return run_check(arguments.file);
+	}
+}

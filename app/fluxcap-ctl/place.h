@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_CTL_PLACE_H
+#define FC_CTL_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sys/un.h>
+
+/** What decides where EAL puts its runtime directory; NULL is a variable that is not set. */
+struct fc_place_rules {
+	const char *runtime_directory; /**< $RUNTIME_DIRECTORY, which systemd sets */
+	const char *xdg_runtime_dir;   /**< $XDG_RUNTIME_DIR */
+	bool is_root;
+};
+
+#define FC_PLACES_MAX 2
+
+/** The directories below which a process of this name may have its socket. */
+struct fc_places {
+	size_t n_places;		   /**< >= 1 */
+	const char *places[FC_PLACES_MAX]; /**< in the order in which to look; from the rules */
+};
+
+/**
+ * Where to look for a process's telemetry socket.
+ *
+ * The first place is the one that EAL's own rule gives for this user (eal_create_runtime_dir() of
+ * DPDK): $RUNTIME_DIRECTORY; else /var/run for root; else $XDG_RUNTIME_DIR; else /tmp. The second
+ * is where root's processes are, for a user who is not root; it is left out when $RUNTIME_DIRECTORY
+ * already says where.
+ */
+struct fc_places fc_place_list(const struct fc_place_rules *rules);
+
+/**
+ * The socket's address below one of the places.
+ *
+ * @param address  Gets PLACE/dpdk/PREFIX/dpdk_telemetry.v2.
+ * @return         0, or -ENAMETOOLONG when a socket cannot have such a long name.
+ */
+int fc_place_address(struct sockaddr_un *address, const char *place, const char *prefix);
+
+/** Whether a text can be an EAL --file-prefix: not empty, no '/', not "." or "..", printable. */
+bool fc_place_prefix_ok(const char *prefix);
+
+#endif
