@@ -34,10 +34,12 @@ static long long now_ms(void)
 	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Name the prefixes that do have a socket below the places, so that a wrong -f is seen at once. */
-static void append_other_prefixes(const struct fc_places *places, struct fc_problem *problem)
+/* Name the other prefixes that have a socket below the places, so that a wrong -f is seen at once.
+ */
+static void append_other_prefixes(
+	const struct fc_client *client, const struct fc_places *places, struct fc_problem *problem)
 {
-	const char *separator = "\nProcesses that are there: -f ";
+	const char *separator = "\nOther DPDK processes are there: -f ";
 
 	for (size_t i = 0; i < places->n_places; i++) {
 		char pattern[sizeof(struct sockaddr_un)], prefix[64];
@@ -49,10 +51,13 @@ static void append_other_prefixes(const struct fc_places *places, struct fc_prob
 			continue;
 		for (size_t j = 0; j < found.gl_pathc; j++) {
 			char *end = strrchr(found.gl_pathv[j], '/');
+			const char *other;
 
 			*end = '\0';
-			fc_unit_printable(
-				prefix, sizeof(prefix), strrchr(found.gl_pathv[j], '/') + 1);
+			other = strrchr(found.gl_pathv[j], '/') + 1;
+			if (strcmp(other, client->options->prefix) == 0)
+				continue;
+			fc_unit_printable(prefix, sizeof(prefix), other);
 			fc_problem_append(problem, "%s%s", separator, prefix);
 			separator = ", -f ";
 		}
@@ -74,7 +79,7 @@ static void explain_connect(const struct fc_client *client, const struct fc_plac
 			"Start fluxcap with that prefix, or name the prefix of the running one "
 			"with -f.",
 			prefix, path);
-		append_other_prefixes(places, problem);
+		append_other_prefixes(client, places, problem);
 		break;
 	case EACCES:
 	case EPERM:
@@ -88,7 +93,7 @@ static void explain_connect(const struct fc_client *client, const struct fc_plac
 			"nobody listens at %s: the process has ended and left its socket behind\n"
 			"Start fluxcap again.",
 			path);
-		append_other_prefixes(places, problem);
+		append_other_prefixes(client, places, problem);
 		break;
 	case EAGAIN:
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION,
@@ -137,17 +142,19 @@ static int connect_socket(struct fc_client *client, struct fc_problem *problem)
 
 	if (choose_address(client, &places) < 0) {
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION,
-			"the socket's path %s... is too long for a socket (at most %zu "
-			"characters)\n"
-			"Give fluxcap a shorter --file-prefix or RUNTIME_DIRECTORY.",
-			client->address.sun_path, sizeof(client->address.sun_path) - 1);
+			"%s/dpdk/%s/dpdk_telemetry.v2 is too long for a socket's path (at most %zu "
+			"bytes)\nGive fluxcap a shorter --file-prefix or RUNTIME_DIRECTORY.",
+			places.places[0], client->options->prefix,
+			sizeof(client->address.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
 	client->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (client->fd < 0) {
+		int error = errno;
+
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION, "cannot make a socket: %s",
-			strerror(errno));
-		return -errno;
+			strerror(error));
+		return -error;
 	}
 	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (connect(client->fd, (struct sockaddr *)&client->address, sizeof(client->address)) < 0) {
@@ -198,9 +205,11 @@ static ssize_t receive(struct fc_client *client, const char *what, struct fc_pro
 		return rc;
 	size = recv(client->fd, client->buffer, client->size, MSG_TRUNC | MSG_DONTWAIT);
 	if (size < 0) {
+		int error = errno;
+
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION, "no %s from %s: %s", what,
-			client->address.sun_path, strerror(errno));
-		return -errno;
+			client->address.sun_path, strerror(error));
+		return -error;
 	}
 	if ((size_t)size > client->size) {
 		fc_problem_set(problem, FC_PROBLEM_ANSWER,

@@ -59,6 +59,10 @@ static void note_lost(struct view *view)
 	fc_client_close(view->client);
 	view->client = NULL;
 	drop_before(view);
+	for (size_t i = 0; view->now != NULL && i < view->now->n_rows; i++) {
+		view->now->rows[i].known = 0;
+		view->now->rows[i].note[0] = '\0';
+	}
 	snprintf(view->notice, sizeof(view->notice), "no counters, trying again: %.*s",
 		(int)n_first, view->problem.text);
 }
@@ -264,10 +268,7 @@ static void choose_style(struct view *view)
 	view->style.wide = view->options.wide;
 	view->style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	view->style.colour = view->is_terminal && (no_colour == NULL || *no_colour == '\0');
-	if (width >= 20 && width <= 1000)
-		view->style.width = (unsigned)width;
-	else
-		view->style.width = view->style.wide ? 0 : 80;
+	view->style.width = width >= 20 && width <= 1000 ? (unsigned)width : 0;
 }
 
 int fc_live_run(const struct fc_live_options *options)

@@ -69,6 +69,7 @@ static json_t *parse_object(char *text, size_t size, const char *what, struct fc
 {
 	char start[41], excerpt[sizeof(start)];
 	size_t n_start = size < sizeof(start) - 1 ? size : sizeof(start) - 1;
+	char reason[JSON_ERROR_TEXT_LENGTH];
 	json_error_t error;
 	json_t *root;
 
@@ -78,8 +79,10 @@ static json_t *parse_object(char *text, size_t size, const char *what, struct fc
 	fold_numbers(text, size);
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
 	if (root == NULL) {
+		/* jansson quotes what it stumbled over, whatever that is. */
+		fc_unit_printable(reason, sizeof(reason), error.text);
 		fc_problem_set(problem, FC_PROBLEM_ANSWER,
-			"%s is not JSON: %s at byte %d of %zu; it starts: %s", what, error.text,
+			"%s is not JSON: %s at byte %d of %zu; it starts: %s", what, reason,
 			error.position, size, excerpt);
 		return NULL;
 	}

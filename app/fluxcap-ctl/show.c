@@ -59,12 +59,12 @@ static const char *value_text(char *text, const json_t *value)
 
 	if (json_is_integer(value)) {
 		fc_unit_count(text, json_integer_value(value));
-	} else if (json_is_string(value)) {
+	} else if (json_is_string(value) && json_string_length(value) > 0) {
 		fc_unit_printable(text, TEXT_SIZE, json_string_value(value));
 	} else if (json_is_real(value)) {
 		snprintf(number, sizeof(number), "%.17g", json_real_value(value));
 		fc_unit_printable(text, TEXT_SIZE, number);
-	} else if (json_is_null(value)) {
+	} else if (json_is_null(value) || json_is_string(value)) {
 		fc_unit_printable(text, TEXT_SIZE, "-");
 	} else {
 		char *dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);

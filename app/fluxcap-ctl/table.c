@@ -13,6 +13,7 @@
 #define LINK_WIDTH     5
 #define MIN_BAR_WIDTH  8
 #define MAX_BAR_WIDTH  40
+#define PLAIN_WIDTH    80 /* what lines without a limit have where names are short */
 
 enum colour {
 	PLAIN,
@@ -86,7 +87,7 @@ static const struct column wide_tap_columns[] = {
 	{ CELL_RATE, 12, "sampled_out", FC_BIT(FC_SAMPLED_OUT) },
 	{ CELL_LOST, 11, "rx_errors", FC_BIT(FC_RX_ERRORS) },
 	{ CELL_LOST, 10, "malformed", FC_BIT(FC_MALFORMED) },
-	{ CELL_LOST, 9, "not_ours", FC_BIT(FC_NOT_OURS) },
+	{ CELL_LOST, 10, "not_ours", FC_BIT(FC_NOT_OURS) },
 	{ CELL_LOST, 7, "nombuf", FC_BIT(FC_NOMBUF) },
 	{ CELL_EMPTY, 11, "", 0 },
 	{ CELL_POOL, 7, "pool", 0 },
@@ -102,7 +103,7 @@ static const struct column wide_output_columns[] = {
 	{ CELL_RATE, 12, "sampled_out", FC_BIT(FC_SAMPLED_OUT) },
 	{ CELL_LOST, 11, "unresolved", FC_BIT(FC_UNRESOLVED) },
 	{ CELL_LOST, 10, "oversize", FC_BIT(FC_OVERSIZE) },
-	{ CELL_LOST, 9, "tx_errors", FC_BIT(FC_TX_ERRORS) },
+	{ CELL_LOST, 10, "tx_errors", FC_BIT(FC_TX_ERRORS) },
 	{ CELL_LOST, 7, "nombuf", FC_BIT(FC_NOMBUF) },
 	{ CELL_LOST, 11, "tx_refused", FC_BIT(FC_TX_REFUSED) },
 	{ CELL_LEVEL, 7, "queued", FC_BIT(FC_QUEUED) },
@@ -187,11 +188,14 @@ static struct layout choose_layout(
 		if (sample->rows[i].kind != FC_ROW_LCORE && size > longest)
 			longest = size;
 	}
-	if (style->width == 0)
-		return (struct layout){ .name_width = longest, .bar_width = MAX_BAR_WIDTH };
 	room = style->width > fixed ? style->width - fixed : 0;
 	limit = room > MIN_NAME_WIDTH + 2 * MIN_BAR_WIDTH ? room - 2 * MIN_BAR_WIDTH
 							  : MIN_NAME_WIDTH;
+	if (style->width == 0) {
+		limit = longest;
+		room = fixed + longest + 1 + MIN_BAR_WIDTH;
+		room = (room > PLAIN_WIDTH ? room : PLAIN_WIDTH) - fixed;
+	}
 	layout.name_width = longest < limit ? longest : limit;
 	layout.bar_width = room > layout.name_width + 1 ? room - layout.name_width - 1 : 0;
 	if (layout.bar_width < MIN_BAR_WIDTH)
@@ -331,7 +335,8 @@ static void draw_title(struct line *line, const struct fc_sample *now)
 
 	put(line, BOLD, "fluxcap");
 	if (now != NULL) {
-		put(line, PLAIN, " %s", now->version);
+		if (now->version[0] != '\0')
+			put(line, PLAIN, " %s", now->version);
 		if (now->pid > 0)
 			put(line, PLAIN, "  process %lld", now->pid);
 		if (now->uptime_s != UINT64_MAX) {

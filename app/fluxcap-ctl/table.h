@@ -9,7 +9,7 @@
 
 /** How the live view is drawn. */
 struct fc_table_style {
-	unsigned width; /**< columns; no line is longer. 0: as many as it takes */
+	unsigned width; /**< columns; no line is longer. 0: no limit, names are never cut */
 	bool wide;	/**< one column for each drop reason instead of sums */
 	bool utf8;	/**< bars of block elements */
 	bool colour;	/**< escape sequences for what is lost */
