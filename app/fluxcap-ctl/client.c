@@ -313,6 +313,11 @@ long long fc_client_pid(const struct fc_client *client)
 	return client->pid;
 }
 
+size_t fc_client_max_reply(const struct fc_client *client)
+{
+	return client->size;
+}
+
 const char *fc_client_path(const struct fc_client *client)
 {
 	return client->address.sun_path;

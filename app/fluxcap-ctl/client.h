@@ -48,6 +48,9 @@ json_t *fc_client_ask(struct fc_client *client, const char *command, struct fc_p
 /** The id of the process that answers, 0 when it did not say. */
 long long fc_client_pid(const struct fc_client *client);
 
+/** The size in bytes of the largest reply of this process. */
+size_t fc_client_max_reply(const struct fc_client *client);
+
 /** The path of the socket, valid until the client is closed. */
 const char *fc_client_path(const struct fc_client *client);
 

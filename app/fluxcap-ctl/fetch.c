@@ -9,6 +9,8 @@
 
 /* The server reads requests of at most 1023 bytes, and fluxcap's names are far shorter. */
 #define COMMAND_SIZE 192
+/* RTE_TEL_MAX_ARRAY_ENTRIES */
+#define MAX_LIST     512
 
 static uint64_t now_ns(void)
 {
@@ -138,6 +140,66 @@ static int fetch_part(struct fc_client *client, json_t *all, const char *key,
 	return visit_list(client, list_command, command, visit, part, problem);
 }
 
+/*
+ * Whether a list of this many pairs may have lost its end: DPDK ends a list after 512 strings, and
+ * leaves out of a reply what does not fit.
+ */
+static bool may_be_cut(size_t n_feeds, size_t size, size_t max_size)
+{
+	return n_feeds >= MAX_LIST || size + COMMAND_SIZE > max_size;
+}
+
+/* Ask for each pair of tap and output that the list did not have. */
+static int fetch_unlisted_feeds(struct fc_client *client, json_t *all, struct fc_problem *problem)
+{
+	json_t *feeds = json_object_get(all, "feeds");
+	const char *tap, *output;
+	json_t *value;
+
+	json_object_foreach (json_object_get(all, "taps"), tap, value) {
+		json_object_foreach (json_object_get(all, "outputs"), output, value) {
+			char name[2 * COMMAND_SIZE], request[3 * COMMAND_SIZE];
+			json_t *answer;
+			int rc = 0;
+
+			if (json_object_get(json_object_get(feeds, tap), output) != NULL)
+				continue;
+			snprintf(name, sizeof(name), "%s,%s", tap, output);
+			snprintf(request, sizeof(request), "/fluxcap/feed,%s", name);
+			answer = ask_typed(client, request, JSON_OBJECT, problem);
+			if (answer == NULL)
+				return -EPROTO;
+			if (!json_is_null(answer))
+				rc = add_feed(feeds, name, answer, problem);
+			json_decref(answer);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int fetch_feeds(struct fc_client *client, json_t *all, struct fc_problem *problem)
+{
+	json_t *feeds, *outputs, *value;
+	const char *tap, *output;
+	size_t n_feeds = 0, size = 0;
+
+	if (fetch_part(client, all, "feeds", "/fluxcap/feeds", "/fluxcap/feed", add_feed, problem) <
+		0)
+		return -EPROTO;
+	feeds = json_object_get(all, "feeds");
+	json_object_foreach (feeds, tap, outputs) {
+		json_object_foreach (outputs, output, value) {
+			n_feeds++;
+			size += strlen("\"\",,") + strlen(tap) + strlen(output);
+		}
+	}
+	if (!may_be_cut(n_feeds, size, fc_client_max_reply(client)))
+		return 0;
+	return fetch_unlisted_feeds(client, all, problem);
+}
+
 /* The answer to /fluxcap/lcores; an empty object from a process that does not know it. */
 static json_t *ask_lcores(struct fc_client *client, struct fc_problem *problem)
 {
@@ -162,11 +224,12 @@ json_t *fc_fetch_all(struct fc_client *client, struct fc_problem *problem)
 	if (info == NULL || json_object_set_new(all, "info", info) < 0)
 		goto failed;
 	if (fetch_part(client, all, "taps", "/fluxcap/taps", "/fluxcap/tap", add_object, problem) <
-			0 ||
-		fetch_part(client, all, "outputs", "/fluxcap/outputs", "/fluxcap/output",
-			add_object, problem) < 0 ||
-		fetch_part(client, all, "feeds", "/fluxcap/feeds", "/fluxcap/feed", add_feed,
-			problem) < 0)
+		0)
+		goto failed;
+	if (fetch_part(client, all, "outputs", "/fluxcap/outputs", "/fluxcap/output", add_object,
+		    problem) < 0)
+		goto failed;
+	if (fetch_feeds(client, all, problem) < 0)
 		goto failed;
 	if (json_object_set_new(all, "lcores", ask_lcores(client, problem)) < 0)
 		goto failed;

@@ -259,7 +259,7 @@ static void draw_row(struct line *line, const struct layout *layout, const struc
 	char name[FC_ROW_NAME_SIZE], link[LINK_WIDTH], bar[FC_BAR_SIZE(MAX_BAR_WIDTH)];
 	double rates[FC_N_VALUES];
 	unsigned n_columns;
-	bool is_down = strcmp(row->note, "down") == 0;
+	bool is_down = row->note[0] != '\0' && strcmp(row->note, "up") != 0;
 
 	fc_row_rates(rates, row, before);
 	fc_unit_printable(name, layout->name_width + 1, row->name);

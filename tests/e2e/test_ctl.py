@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from fake_telemetry import (Close, FakeTelemetry, Growing, Raw, Silence, feed, fluxcap, output, tap)
+from fake_telemetry import (Close, FakeTelemetry, Growing, Raw, Silence, envelope, feed, fluxcap,
+                            output, tap)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("FLUXCAP_BUILD", REPOSITORY / "build")).resolve()
@@ -285,6 +286,25 @@ def test_show_json_is_what_was_answered(ctl):
     assert set(server.asked) == set(answers)
 
 
+@pytest.mark.parametrize("n_taps, n_outputs, n_listed, length", [
+    (2, 2, 3, 1),  # a list that says all there is
+    (32, 20, 512, 1),  # cut at 512 strings
+    (20, 20, 247, 31),  # cut at 16 KiB
+])
+def test_show_feeds_beyond_the_list(ctl, n_taps, n_outputs, n_listed, length):
+    """DPDK cuts long lists without a word; show finds the feeds that fell off the end."""
+    taps = {f"{i:x>{length}}": tap() for i in range(n_taps)}
+    outputs = {f"{i:y>{length}}": output() for i in range(n_outputs)}
+    pairs = [(t, o) for t in taps for o in outputs][:-1]
+    answers = fluxcap(taps, outputs, {pair: feed() for pair in pairs})
+    del answers["/fluxcap/feeds"][n_listed:]
+    with ctl.serve(answers) as server:
+        shown = json.loads(ctl("show", "--json").stdout)["feeds"]
+    assert [(t, o) for t in shown for o in shown[t]] == pairs
+    last = f"/fluxcap/feed,{list(taps)[-1]},{list(outputs)[-1]}"
+    assert (last in server.asked) == (n_listed < len(pairs))
+
+
 def test_show_text(ctl):
     with ctl.serve(fluxcap(taps={"cisco": tap("0000:03:00.0", rx_packets=1234567, rx_bytes=8,
                                               malformed=3, malformed_bytes=30)})):
@@ -313,7 +333,7 @@ def test_show_hostile_texts(ctl):
 def test_show_largest_answer(ctl):
     """An answer as large as the two sides have agreed on."""
     fields = tap()
-    size = len(json.dumps({"/fluxcap/tap": fields | {"note": ""}}))
+    size = len(envelope("/fluxcap/tap", fields | {"note": ""}))
     fields["note"] = "n" * (16384 - size)
     with ctl.serve(fluxcap(taps={"cisco": fields})):
         done = ctl("show", "--json")

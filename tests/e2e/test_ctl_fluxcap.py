@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""fluxcap-ctl and a real fluxcap: what the client shows is what the process counted."""
+
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+from test_ctl import BINARY, BUILD, HANG
+
+COUNT = 100
+
+
+def write_pcap(path, frames):
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for frame in frames:
+            out.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+
+
+def ctl(*arguments):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=HANG,
+                          check=False)
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A fluxcap that has passed all of a capture on, its prefix and its statistics file."""
+    prefix = f"fc-ctl-{os.getpid()}-{time.monotonic_ns()}"
+    config, capture, statistics = (tmp_path / name for name in ("c.json", "in.pcap", "stats.json"))
+    ether = bytes(12) + b"\x08\x00"
+    write_pcap(capture, [ether + bytes(46)] * COUNT + [ether + bytes(200)] * COUNT)
+    config.write_text(json.dumps({
+        "taps": {"cisco": {"port": "net_pcap0", "ring": "1m"}},
+        "outputs": {"ids": {"port": "net_pcap1", "from": ["cisco"], "truncate": 60},
+                    "small": {"port": "net_pcap2", "from": ["cisco"], "filter": "less 100"}},
+        "lcores": {"idle_us": 500}}))
+    command = [BUILD / "app" / "fluxcap", "--no-huge", "-m", "256", "--no-pci", "-l", "0",
+               "--file-prefix", prefix, "--vdev", f"net_pcap0,rx_pcap={capture}"]
+    for number in (1, 2):
+        command += ["--vdev", f"net_pcap{number},tx_pcap={tmp_path}/out{number}.pcap"]
+    command += ["--", "-c", config, "--stats-on-exit", statistics]
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + HANG
+        while True:
+            shown = ctl("-f", prefix, "show", "--json")
+            if shown.returncode == 0:
+                outputs = json.loads(shown.stdout)["outputs"].values()
+                if sum(output["tx_packets"] for output in outputs) == 3 * COUNT:
+                    break
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.05)
+        yield process, prefix, statistics, config
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_shows_what_was_counted(running):
+    process, prefix, statistics, config = running
+    shown = json.loads(ctl("-f", prefix, "show", "--json").stdout)
+    assert shown["info"]["config"] == str(config)
+    assert list(shown["lcores"]) == ["0"]
+    assert shown["taps"]["cisco"]["rx_packets"] == 2 * COUNT
+    assert shown["outputs"]["small"]["filtered"] == COUNT
+    assert shown["outputs"]["small"]["tx_bytes"] == 60 * COUNT
+    process.send_signal(signal.SIGINT)
+    assert process.wait(HANG) == 0
+    at_exit = json.loads(statistics.read_text())
+    for part in ("taps", "outputs", "feeds"):
+        assert shown[part] == at_exit[part]
+
+
+def test_text_and_live_view(running):
+    _, prefix, _, _ = running
+    text = ctl("-f", prefix, "show").stdout
+    assert re.search(rf"^feed cisco -> small\n(  .*\n)*  filtered +{COUNT} +{214 * COUNT:,}$", text,
+                     re.M)
+    live = ctl("-f", prefix, "io", "--count", "1", "--interval", "0.1")
+    assert live.returncode == 0
+    for name in ("cisco", "ids", "small"):
+        assert re.search(rf"^{name} +up +0 +0 ", live.stdout, re.M)
+    assert re.search(r"^lcores  0 rx\+tx \d+%$", live.stdout, re.M)
+
+
+def test_check(running):
+    config = running[3]
+    done = ctl("check", str(config))
+    direct = subprocess.run([BUILD / "app" / "fluxcap", "--check", config], capture_output=True,
+                            text=True, timeout=HANG, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, direct.stdout, direct.stderr)
+    config.write_text("{}")
+    assert ctl("check", str(config)).returncode == 2
