@@ -86,6 +86,19 @@ def test_help_and_version(ctl):
     assert done.returncode == 0 and re.fullmatch(r"fluxcap-ctl \d+\.\d+\.\d+\n", done.stdout)
 
 
+def test_man_page(ctl):
+    """It is well-formed, and names every option that there is."""
+    page = REPOSITORY / "docs" / "fluxcap-ctl.1"
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", str(page)],
+                          capture_output=True, text=True, check=True, timeout=HANG,
+                          env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
+    assert done.stderr == ""
+    listed = re.findall(r"^  (-.*?)(?: [A-Z]+)?  ", ctl("--help").stdout, re.M)
+    assert len(listed) == 9
+    for options in listed:
+        assert re.search(rf"^ +{re.escape(options)}( \w+)?$", done.stdout, re.M), options
+
+
 @pytest.mark.parametrize("arguments, said", [
     ([], "a command is missing"),
     (["shw"], "unknown command 'shw'"),
@@ -237,8 +250,9 @@ BAD_ANSWERS = [
 def test_bad_answers(ctl, arguments, command, answer, said):
     if isinstance(answer, Raw):
         answer = Raw(answer.data.replace(b"COMMAND", command.split(",")[0].encode()))
+    timeout = "0.3" if answer is Silence else str(HANG)
     with ctl.serve(fluxcap() | {command: answer}):
-        done = check_failure(ctl("--timeout", "0.3", *arguments), said)
+        done = check_failure(ctl("--timeout", timeout, *arguments), said)
     assert done.stdout == "" and "\x1b" not in done.stderr
 
 

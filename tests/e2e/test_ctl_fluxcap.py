@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from test_ctl import BINARY, BUILD, HANG
+from test_ctl import BINARY, BUILD, HANG, REPOSITORY
 
 COUNT = 100
 
@@ -90,6 +90,31 @@ def test_text_and_live_view(running):
     for name in ("cisco", "ids", "small"):
         assert re.search(rf"^{name} +up +0 +0 ", live.stdout, re.M)
     assert re.search(r"^lcores  0 rx\+tx \d+%$", live.stdout, re.M)
+
+
+def documented_fields():
+    """The tables of docs/telemetry.md: {heading: field names}."""
+    tables, heading = {}, None
+    for line in (REPOSITORY / "docs" / "telemetry.md").read_text().splitlines():
+        if line.startswith("#"):
+            heading = line.strip("# `")
+        elif line.startswith("| `"):
+            tables.setdefault(heading, []).extend(re.findall(r"`(\w+)`", line.split("|")[1]))
+    return tables
+
+
+def test_documented_fields(running):
+    """docs/telemetry.md names every field that there is, once, and no other."""
+    shown = json.loads(ctl("-f", running[1], "show", "--json").stdout)
+    tables = documented_fields()
+    feed = tables["/fluxcap/feed,TAP,OUTPUT"]
+    for fields, answer in (
+            (tables["/fluxcap/info"], shown["info"]),
+            (tables["/fluxcap/tap,NAME"], shown["taps"]["cisco"]),
+            (feed, shown["feeds"]["cisco"]["small"]),
+            (feed + tables["/fluxcap/output,NAME"], shown["outputs"]["small"]),
+            (tables["/fluxcap/lcores"], shown["lcores"]["0"])):
+        assert sorted(fields) == sorted(answer)
 
 
 def test_check(running):
