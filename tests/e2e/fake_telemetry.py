@@ -164,7 +164,8 @@ def fluxcap(taps=None, outputs=None, feeds=None, lcores=None, info=None):
     feeds = {(t, o): feed() for t in taps for o in outputs} if feeds is None else feeds
     answers = {
         "/fluxcap/info": {"version": "0.1.0", "uptime_s": 93784, "config": "/etc/fluxcap.json",
-                          "last_reload": "never", "last_reload_result": "none", "tsc_hz": 2000000000}
+                          "last_reload": "never", "last_reload_result": "none",
+                          "tsc_hz": 2000000000}
                          | (info or {}),
         "/fluxcap/taps": list(taps),
         "/fluxcap/outputs": list(outputs),
@@ -213,8 +214,8 @@ def demo():
     """A busy broker: two taps, three outputs, one of them too slow, one without link."""
     return fluxcap(
         taps={
-            "cisco": Flowing(tap("0000:03:00.0", pool_free=870), rx_packets=1.21e6, rx_bytes=1.17e9,
-                             filtered=1.2e5),
+            "cisco": Flowing(tap("0000:03:00.0", pool_free=870), rx_packets=1.21e6,
+                             rx_bytes=1.17e9, filtered=1.2e5),
             "dell": Flowing(tap("0000:03:00.1"), rx_packets=310, rx_bytes=41000, malformed=2),
         },
         outputs={

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""fluxcap-ctl against a stand-in for fluxcap's telemetry: what it prints, asks and complains about."""
+"""fluxcap-ctl against a stand-in for fluxcap's telemetry: what it asks, prints and complains of."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""fluxcap-ctl io on a terminal: it draws in place, within the window, and gives the terminal back."""
+"""fluxcap-ctl io on a terminal: it draws in place, within the window, and gives it back."""
 
 import fcntl
 import os
