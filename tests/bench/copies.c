@@ -242,6 +242,7 @@ int main(int argc, char **argv)
 {
 	struct copies_path path = { .bytes = 64, .n_outputs = 2, .seconds = 1 };
 	const int n_eal = rte_eal_init(argc, argv);
+	uint64_t waited_ns;
 	double cycles;
 
 	if (n_eal < 0)
@@ -256,11 +257,13 @@ int main(int argc, char **argv)
 	path.input = bench_ports_start(path.n_outputs, path.pool, path.outputs);
 
 	(void)run_for(&path, rte_get_tsc_hz() * WARM_UP_MS / 1000);
+	waited_ns = bench_waited_ns();
 	cycles = run_for(&path, rte_get_tsc_hz() * path.seconds);
+	waited_ns = bench_waited_ns() - waited_ns;
 	printf("{\"mode\": \"%s\", \"bytes\": %u, \"outputs\": %u, \"hold\": %u, "
-	       "\"cycles_per_packet\": %.2f, \"mpps\": %.4f}\n",
+	       "\"cycles_per_packet\": %.2f, \"mpps\": %.4f, \"waited\": %.4f}\n",
 		mode_names[path.mode], path.bytes, path.n_outputs, path.hold, cycles,
-		(double)rte_get_tsc_hz() / cycles / 1e6);
+		(double)rte_get_tsc_hz() / cycles / 1e6, (double)waited_ns / 1e9 / path.seconds);
 	rte_eal_cleanup();
 	return 0;
 }

@@ -37,7 +37,7 @@ struct floor_options {
 };
 
 struct floor_run {
-	uint64_t n_in, cycles;
+	uint64_t n_in, cycles, waited_ns;
 	uint64_t n_out[BENCH_MAX_OUTPUTS];
 };
 
@@ -114,6 +114,7 @@ static __rte_always_inline void pass_burst(
 static __rte_noinline struct floor_run run_for(const struct floor_path *path, uint64_t cycles)
 {
 	struct floor_run run = { .n_in = 0 };
+	const uint64_t waited_ns = bench_waited_ns();
 	const uint64_t start = rte_rdtsc();
 	unsigned int i;
 
@@ -126,30 +127,32 @@ static __rte_noinline struct floor_run run_for(const struct floor_path *path, ui
 		}
 		run.cycles = rte_rdtsc() - start;
 	} while (run.cycles < cycles);
+	run.waited_ns = bench_waited_ns() - waited_ns;
 	return run;
 }
 
-static void print_run(const struct floor_options *options, const struct floor_run *run)
+static void print_run(
+	const struct floor_options *options, const struct floor_run *run, uint64_t n_warm_up)
 {
 	const double seconds = (double)run->cycles / (double)rte_get_tsc_hz();
 	uint32_t i;
 
 	printf("{\"outputs\": %u, \"burst\": %u, \"ring\": %s, \"seconds\": %.6f, "
-	       "\"packets_in\": %" PRIu64 ", \"packets_out\": [",
+	       "\"packets_warm_up\": %" PRIu64 ", \"packets_in\": %" PRIu64 ", \"packets_out\": [",
 		options->n_outputs, options->burst, options->ring ? "true" : "false", seconds,
-		run->n_in);
+		n_warm_up, run->n_in);
 	for (i = 0; i < options->n_outputs; i++)
 		printf("%s%" PRIu64, i == 0 ? "" : ", ", run->n_out[i]);
-	printf("], \"cycles_per_packet\": %.2f, \"mpps\": %.4f}\n",
+	printf("], \"cycles_per_packet\": %.2f, \"mpps\": %.4f, \"waited\": %.4f}\n",
 		(double)run->cycles / (double)RTE_MAX(run->n_in, UINT64_C(1)),
-		(double)run->n_in / seconds / 1e6);
+		(double)run->n_in / seconds / 1e6, (double)run->waited_ns / 1e9 / seconds);
 }
 
 int main(int argc, char **argv)
 {
 	struct floor_path path = { .input = 0 };
 	struct floor_options options;
-	struct floor_run run;
+	struct floor_run warm_up, run;
 	struct rte_mempool *pool;
 	int n_eal;
 
@@ -169,9 +172,9 @@ int main(int argc, char **argv)
 			rte_exit(EXIT_FAILURE, "no memory for the ring\n");
 	}
 
-	(void)run_for(&path, rte_get_tsc_hz() * WARM_UP_MS / 1000);
+	warm_up = run_for(&path, rte_get_tsc_hz() * WARM_UP_MS / 1000);
 	run = run_for(&path, rte_get_tsc_hz() * options.seconds);
-	print_run(&options, &run);
+	print_run(&options, &run, warm_up.n_in);
 	rte_eal_cleanup();
 	return 0;
 }

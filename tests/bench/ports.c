@@ -2,6 +2,7 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -63,4 +64,17 @@ uint32_t bench_number(const char *option, const char *text, uint32_t low, uint32
 		rte_exit(EXIT_FAILURE, "--%s %s: want a number in %u..%u\n", option, text, low,
 			high);
 	return (uint32_t)value;
+}
+
+uint64_t bench_waited_ns(void)
+{
+	FILE *file = fopen("/proc/thread-self/schedstat", "r");
+	uint64_t ran_ns, waited_ns = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%" SCNu64 " %" SCNu64, &ran_ns, &waited_ns) != 2)
+		waited_ns = 0;
+	fclose(file);
+	return waited_ns;
 }

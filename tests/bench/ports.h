@@ -52,4 +52,11 @@ uint16_t bench_ports_start(unsigned int n_outputs, struct rte_mempool *pool, uin
  */
 uint32_t bench_number(const char *option, const char *text, uint32_t low, uint32_t high);
 
+/**
+ * How long the calling thread has waited for its CPU because another one had it.
+ *
+ * @return  Nanoseconds since the thread began, 0 where the kernel does not count them.
+ */
+uint64_t bench_waited_ns(void);
+
 #endif
