@@ -21,7 +21,7 @@ WARM_UP = 0.3
 # A run whose polling thread waited longer for its CPU than this share of the time says nothing
 # about the program: another process had the CPU. It is repeated.
 MAX_WAITED = 0.02
-MAX_REPEATS = 20
+MAX_REPEATS = 5
 
 
 class BenchError(Exception):
