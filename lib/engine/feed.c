@@ -156,11 +156,13 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 	return n_made;
 }
 
-/* Edit the packets and put the result into the empty stash. */
-static void prepare(
+/* Edit packets, send the result, and stash what the port does not take; the stash is empty. */
+static void send_edited(
 	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
 {
 	struct fc_chain *chain = &feed->output->chain;
+	uint16_t done, n_left;
+	uint64_t size;
 
 	n = privatise(feed, packets, n, owned);
 	for (unsigned i = chain->n_read; n != 0 && i < (unsigned)chain->n_read + chain->n_write;
@@ -173,11 +175,16 @@ static void prepare(
 		n = n_kept;
 	}
 	n = drop_oversize(feed, packets, n, true);
-	memcpy(feed->stash, packets, n * sizeof(packets[0]));
+	if (n == 0)
+		return;
+	size = fc_packets_size(packets, n);
+	done = transmit(feed, packets, n, &size);
+	n_left = (uint16_t)(n - done);
+	memcpy(feed->stash, packets + done, n_left * sizeof(packets[0]));
 	feed->stash_at = 0;
-	feed->stash_n = n;
+	feed->stash_n = n_left;
 	feed->stash_start = start;
-	fc_tally_add(&feed->queued, n, fc_packets_size(packets, n));
+	fc_tally_add(&feed->queued, n_left, size);
 }
 
 /* Returns whether the stash is empty now. */
@@ -228,8 +235,7 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 	if (n == 0)
 		return;
 	if (prepares && !waits && !feed->is_stalled) {
-		prepare(feed, packets, n, start, owned);
-		send_stash(feed);
+		send_edited(feed, packets, n, start, owned);
 		return;
 	}
 	if (!owned)
@@ -288,15 +294,15 @@ static uint16_t send_front(struct fc_feed *feed)
 	return done;
 }
 
-/* Edit packets of the backlog into the empty stash. */
-static uint16_t prepare_front(struct fc_feed *feed)
+/* Edit packets of the backlog and send them; returns how many are done with or stashed. */
+static uint16_t edit_front(struct fc_feed *feed)
 {
 	struct rte_mbuf *packets[FC_BURST];
 	uint16_t n = look_at_front(feed, packets);
 
 	tally_sub(&feed->queued, n, fc_packets_size(packets, n));
 	fc_backlog_pop(&feed->backlog, n);
-	prepare(feed, packets, n, feed->backlog.start, true);
+	send_edited(feed, packets, n, feed->backlog.start, true);
 	return n;
 }
 
@@ -309,7 +315,7 @@ unsigned fc_feed_drain(struct fc_feed *feed)
 
 		if (fc_backlog_is_empty(&feed->backlog))
 			break;
-		n = feed->output->prepares ? prepare_front(feed) : send_front(feed);
+		n = feed->output->prepares ? edit_front(feed) : send_front(feed);
 		n_done += n;
 		if (n == 0)
 			break;

@@ -3,11 +3,9 @@
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
-#include <rte_prefetch.h>
 
 #include "lane.h"
 
-#define INBOUND_BURSTS	4   /* that are taken from one lcore before the next has its turn */
 #define ROUNDS_TO_SLEEP 256 /* without work, before the lcore may sleep */
 
 static unsigned drain_feeds(struct fc_lane *lane)
@@ -27,24 +25,23 @@ static unsigned drain_feeds(struct fc_lane *lane)
 	return n_done;
 }
 
-static unsigned take_inbound(const struct fc_inbound *inbound)
+static unsigned take_inbound(struct fc_inbound *inbound)
 {
-	struct rte_mbuf *packets[FC_BURST];
+	struct fc_handoff_reader *reader = &inbound->reader;
+	struct fc_handoff_burst burst;
 	unsigned n_done = 0;
+	uint16_t at = 0, next;
 
-	for (unsigned b = 0; b < INBOUND_BURSTS; b++) {
-		uint64_t start;
-		uint16_t route;
-		uint16_t n = fc_handoff_pop(inbound->handoff, &route, &start, packets);
-
-		if (n == 0)
-			break;
-		for (uint16_t i = 0; i < n; i++)
-			rte_prefetch0(packets[i]);
-		fc_route_fan_out(
-			inbound->routes[route], packets, n, fc_packets_size(packets, n), start);
-		n_done += n;
+	fc_handoff_fill(reader);
+	fc_handoff_prefetch(reader, 0);
+	while ((next = fc_handoff_read(reader, at, &burst)) != 0) {
+		fc_handoff_prefetch(reader, next);
+		fc_route_fan_out(inbound->routes[burst.route], burst.packets, burst.n,
+			fc_packets_size(burst.packets, burst.n), burst.start);
+		n_done += burst.n;
+		at = next;
 	}
+	fc_handoff_keep(reader, at);
 	return n_done;
 }
 

@@ -16,7 +16,7 @@ enum fc_phase {
 
 /** The receiving end of a handoff. */
 struct fc_inbound {
-	struct fc_handoff *handoff;
+	struct fc_handoff_reader reader;
 	struct fc_route **routes; /* by the index in the burst's header; belongs to the engine */
 	uint16_t n_routes;
 };

@@ -74,18 +74,21 @@ static void drain(struct fc_engine *engine, unsigned patience_ms)
 }
 
 /* What is still between two lcores was never given to the feeds. */
-static void discard_inbound(const struct fc_inbound *inbound)
+static void discard_inbound(struct fc_inbound *inbound)
 {
-	struct rte_mbuf *packets[FC_BURST];
-	uint64_t start;
-	uint16_t index, n;
+	struct fc_handoff_reader *reader = &inbound->reader;
+	struct fc_handoff_burst burst;
+	uint16_t at, next;
 
-	while ((n = fc_handoff_pop(inbound->handoff, &index, &start, packets)) != 0) {
-		struct fc_route *route = inbound->routes[index];
-
-		fc_tally_add(&route->handoff_full, n, fc_packets_size(packets, n));
-		rte_pktmbuf_free_bulk(packets, n);
-	}
+	do {
+		fc_handoff_fill(reader);
+		for (at = 0; (next = fc_handoff_read(reader, at, &burst)) != 0; at = next) {
+			fc_tally_add(&inbound->routes[burst.route]->handoff_full, burst.n,
+				fc_packets_size(burst.packets, burst.n));
+			rte_pktmbuf_free_bulk(burst.packets, burst.n);
+		}
+		fc_handoff_keep(reader, at);
+	} while (at != 0);
 }
 
 static void discard_rest(struct fc_engine *engine)

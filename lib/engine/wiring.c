@@ -61,11 +61,11 @@ static int register_route(struct fc_lane *lane, struct fc_handoff *handoff, stru
 	struct fc_route **routes;
 
 	for (uint16_t i = 0; i < lane->n_inbound; i++)
-		if (lane->inbound[i].handoff == handoff)
+		if (lane->inbound[i].reader.handoff == handoff)
 			inbound = &lane->inbound[i];
 	if (inbound == NULL) {
 		inbound = &lane->inbound[lane->n_inbound++];
-		inbound->handoff = handoff;
+		inbound->reader.handoff = handoff;
 	}
 	routes = realloc(inbound->routes, (inbound->n_routes + 1U) * sizeof(*routes));
 	if (routes == NULL)

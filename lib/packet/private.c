@@ -6,6 +6,7 @@
 #include <fc_private.h>
 
 #define MAX_BURST 64
+_Static_assert(FC_COPY_MAX_SIZE <= RTE_MBUF_DEFAULT_DATAROOM, "every pool's buffers take a copy");
 
 bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
 {
@@ -27,7 +28,14 @@ bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
 	return true;
 }
 
-static void copy_bytes(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
+static inline void copy_bytes(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
+{
+	to->data_len = (uint16_t)length;
+	to->pkt_len = length;
+	rte_memcpy(rte_pktmbuf_mtod(to, void *), rte_pktmbuf_mtod(from, const void *), length);
+}
+
+static void copy_segments(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
 {
 	uint8_t *out = rte_pktmbuf_mtod(to, uint8_t *);
 
@@ -93,10 +101,10 @@ static int fill(const struct fc_private *how, struct rte_mbuf *to, struct rte_mb
 	if (how->linear || length <= FC_COPY_MAX_SIZE) {
 		if (unlikely(length > rte_pktmbuf_tailroom(to)))
 			return -1;
-		copy_bytes(to, from, length);
+		copy_segments(to, from, length);
 		return 0;
 	}
-	copy_bytes(to, from, FC_PRIVATE_HEADER_SIZE);
+	copy_segments(to, from, FC_PRIVATE_HEADER_SIZE);
 	return chain_rest(how->pool, to, from, FC_PRIVATE_HEADER_SIZE);
 }
 
@@ -118,11 +126,17 @@ uint16_t fc_private_copy(const struct fc_private *how, struct rte_mbuf **packets
 {
 	struct rte_mbuf *fresh[MAX_BURST];
 	uint16_t got = allocate(how->pool, fresh, n);
-	uint16_t done = 0;
+	uint16_t done;
 
-	while (done < got && fill(how, fresh[done], packets[done]) == 0) {
+	for (done = 0; done < got; done++) {
+		uint32_t length = needed_size(how, packets[done]);
+
+		/* Nearly all packets are short ones in one segment. */
+		if (likely(length <= FC_COPY_MAX_SIZE && length <= packets[done]->data_len))
+			copy_bytes(fresh[done], packets[done], length);
+		else if (fill(how, fresh[done], packets[done]) != 0)
+			break;
 		packets[done] = fresh[done];
-		done++;
 	}
 	if (unlikely(done < got))
 		rte_pktmbuf_free_bulk(fresh + done, got - done);

@@ -37,15 +37,8 @@ static void *create(const struct fc_edits *edits, struct fc_findings *findings, 
 
 static uint16_t run(void *state, struct rte_mbuf **packets, uint16_t n)
 {
-	const struct fc_vlan_change *change = state;
-	uint8_t keep[FC_MAX_BURST];
-	uint16_t n_kept = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		keep[i] = fc_vlan_change(packets[i], change) == 0;
-		n_kept = (uint16_t)(n_kept + keep[i]);
-	}
-	return likely(n_kept == n) ? n : fc_stage_sort(packets, n, keep);
+	fc_vlan_change(packets, n, state);
+	return n;
 }
 
 static uint32_t reach(const void *state, uint32_t wanted)

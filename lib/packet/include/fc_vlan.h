@@ -36,16 +36,17 @@ static inline int fc_vlan_is_tpid(rte_be16_t tpid)
 }
 
 /**
- * Take tags off a frame and put tags on.
+ * Take tags off the frames of a burst and put tags on.
  *
  * A frame with fewer tags than `pop` loses those that it has; a tag that is cut off by the frame's
  * end is not a tag.
  *
- * @param packet  Private to the caller. Its first segment holds at least the frame's first
- *                14 + 4 * pop bytes, or the whole frame when that is shorter.
- * @return        0, or -ENOSPC when the headroom is too small; the frame is unchanged then.
+ * @param packets  Private to the caller (fc_private.h), with headroom for n_push tags. The first
+ *                 segment of each holds at least the frame's first 14 + 4 * pop bytes, or the
+ *                 whole frame when that is shorter.
  * Any thread.
  */
-int fc_vlan_change(struct rte_mbuf *packet, const struct fc_vlan_change *change);
+void fc_vlan_change(
+	struct rte_mbuf *const *packets, uint16_t n, const struct fc_vlan_change *change);
 
 #endif
