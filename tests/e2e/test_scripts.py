@@ -5,6 +5,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -264,16 +265,18 @@ def test_the_real_fluxcap_copies_a_capture(launcher):
     if not launcher.fluxcap.is_file():
         pytest.fail(f"{launcher.fluxcap} is missing: build it, or set FLUXCAP_BUILD")
     copy = launcher.folder / "copy.pcap"
+    prefix = f"fc-run-{os.getpid()}"
     launcher.ports(["net_pcap0"], ["net_pcap1"])
     launcher.args(f"""
         --no-huge -m 512 -l 0
-        --file-prefix fc-run-{os.getpid()}
+        --file-prefix {prefix}
         --vdev 'net_pcap0,rx_pcap={TRAFFIC}'
         --vdev 'net_pcap1,tx_pcap={copy}'
         """)
     stats = launcher.folder / "stats.json"
     run = launcher.run(launcher.args_file, launcher.config, "--", "--exit-when-idle", "300",
                        "--stats-on-exit", stats)
+    shutil.rmtree(Path("/var/run/dpdk") / prefix, ignore_errors=True)
     assert run.returncode == 0, run.stderr
     hexdump = ["tcpdump", "-t", "-n", "-xx", "-r"]
     sent, received = (
@@ -283,3 +286,55 @@ def test_the_real_fluxcap_copies_a_capture(launcher):
     assert sent == received
     counters = json.loads(stats.read_text())
     assert counters["outputs"]["o0"]["tx_packets"] == counters["taps"]["t0"]["rx_packets"] > 0
+
+
+@pytest.mark.parametrize("script", ["quickstart", "test"])
+def test_scripts_that_take_no_option_say_so(script):
+    run = subprocess.run([REPOSITORY / "scripts" / script, "--fast"], stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert run.returncode != 0
+    assert run.stdout == ""
+    assert run.stderr.startswith(f"{script}: takes no option")
+
+
+def tally(kind, path):
+    return subprocess.run([REPOSITORY / "scripts" / "lib" / "tally", kind, path], text=True,
+                          capture_output=True, timeout=TIMEOUT, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("test, counts", [
+    ({"result": "OK"}, ["1", "0", "0"]),
+    ({"result": "SKIP"}, ["0", "0", "1"]),
+    ({"result": "FAIL"}, ["0", "1", "0"]),
+    ({"result": "TIMEOUT", "stderr": "[  PASSED  ] 3 test(s).\n"}, ["3", "1", "0"]),
+    ({"result": "OK", "stderr": "[  PASSED  ] 3 test(s).\n[  PASSED  ] 2 test(s).\n"},
+     ["5", "0", "0"]),
+    ({"result": "FAIL", "stderr": "[  PASSED  ] 1 test(s).\n"
+      "[  SKIPPED ] 1 test(s), listed below:\n[  SKIPPED ] c\n\n 1 SKIPPED TEST(S)\n"
+      "[  FAILED  ] 2 test(s), listed below:\n[  FAILED  ] b\n[  FAILED  ] d\n"}, ["1", "2", "1"]),
+    ({"result": "OK", "stdout": "....\n4 passed, 1 skipped in 0.10s\n"}, ["4", "0", "1"]),
+    ({"result": "FAIL", "stdout": "1 failed, 3 passed in 0.10s\n"}, ["3", "1", "0"]),
+])
+def test_tally_counts_what_ran_inside_a_meson_test(tmp_path, test, counts):
+    log = tmp_path / "testlog.json"
+    log.write_text(json.dumps(test) + "\n" + json.dumps({"result": "OK"}) + "\n")
+    passed, failed, skipped = tally("meson", log)
+    assert [str(int(passed) - 1), failed, skipped] == counts
+
+
+def test_tally_counts_a_junit_report(tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text("""<testsuites><testsuite>
+        <testcase name="a"/><testcase name="b"/>
+        <testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>
+        <testcase name="e"><skipped/></testcase></testsuite></testsuites>""")
+    assert tally("junit", report) == ["2", "2", "1"]
+
+
+@pytest.mark.parametrize("kind, text", [
+    ("meson", None), ("junit", None), ("meson", "{"), ("junit", "<a>"), ("meson", "{}")])
+def test_tally_takes_a_report_that_it_cannot_read_for_a_failure(tmp_path, kind, text):
+    report = tmp_path / "report"
+    if text is not None:
+        report.write_text(text)
+    assert tally(kind, report) == ["0", "1", "0"]
