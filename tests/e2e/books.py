@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The audit of a run: every packet must be accounted for, in every place that counts it."""
+
+TAP_DROPS = ("not_ours", "malformed", "filtered", "sampled_out", "nombuf")
+FEED_DROPS = ("handoff_full", "overrun", "filtered", "sampled_out", "unresolved", "oversize",
+              "nombuf", "tx_refused")
+
+TAP_COUNTERS = ("rx_packets", *TAP_DROPS, "forwarded")
+FEED_COUNTERS = ("forwarded", *FEED_DROPS, "tx_packets", "queued")
+OUTPUT_SUMS = ("forwarded", *FEED_DROPS, "tx_packets", "tx_frames", "queued", "unaccounted")
+
+TAP_FIELDS = ("port", "link", "rx_missed", "rx_nombuf", "rx_errors", "ring_bytes", "pool_size",
+              "pool_free", "unaccounted", *TAP_COUNTERS)
+FEED_FIELDS = (*FEED_COUNTERS, "tx_frames", "unaccounted")
+OUTPUT_FIELDS = ("port", "link", "tx_errors", *OUTPUT_SUMS)
+
+
+def bytes_name(counter):
+    """The byte counter that stands beside a packet counter."""
+    if counter in ("rx_packets", "tx_packets"):
+        return counter[:2] + "_bytes"
+    return counter + "_bytes"
+
+
+def _missing(kind, counters, fields, with_bytes):
+    wanted = list(fields) + [bytes_name(counter) for counter in with_bytes]
+    return [f"{kind}: no field '{field}'" for field in wanted if field not in counters]
+
+
+def audit_tap(name, tap, full_pool=True):
+    """Mistakes in the books of one tap."""
+    found = _missing(f"tap {name}", tap, TAP_FIELDS, TAP_COUNTERS)
+    if found:
+        return found
+    parts = sum(tap[drop] for drop in TAP_DROPS) + tap["forwarded"]
+    if tap["rx_packets"] != parts:
+        found.append(f"tap {name}: rx_packets {tap['rx_packets']} but its parts make {parts}")
+    if tap["unaccounted"] != 0:
+        found.append(f"tap {name}: unaccounted {tap['unaccounted']}")
+    if full_pool and tap["pool_free"] != tap["pool_size"]:
+        found.append(f"tap {name}: {tap['pool_size'] - tap['pool_free']} of {tap['pool_size']} "
+                     "mbufs did not come back")
+    found += [f"tap {name}: {bytes_name(c)} is {tap[bytes_name(c)]} with {tap[c]} packets"
+              for c in TAP_COUNTERS if (tap[c] == 0) != (tap[bytes_name(c)] == 0)]
+    return found
+
+
+def audit_feed(pair, feed, tap_forwarded):
+    """Mistakes in the books of one feed."""
+    found = _missing(f"feed {pair}", feed, FEED_FIELDS, FEED_COUNTERS)
+    if found:
+        return found
+    parts = sum(feed[drop] for drop in FEED_DROPS) + feed["tx_packets"] + feed["queued"]
+    if feed["forwarded"] != tap_forwarded:
+        found.append(f"feed {pair}: forwarded {feed['forwarded']} but its tap {tap_forwarded}")
+    if feed["forwarded"] != parts:
+        found.append(f"feed {pair}: forwarded {feed['forwarded']} but its parts make {parts}")
+    if feed["unaccounted"] != 0:
+        found.append(f"feed {pair}: unaccounted {feed['unaccounted']}")
+    if feed["tx_frames"] < feed["tx_packets"]:
+        found.append(f"feed {pair}: tx_frames {feed['tx_frames']} < tx_packets {feed['tx_packets']}")
+    found += [f"feed {pair}: {bytes_name(c)} is {feed[bytes_name(c)]} with {feed[c]} packets"
+              for c in FEED_COUNTERS if (feed[c] == 0) != (feed[bytes_name(c)] == 0)]
+    return found
+
+
+def audit_output(name, output, feeds):
+    """Mistakes in the sums of one output over its feeds."""
+    found = _missing(f"output {name}", output, OUTPUT_FIELDS, ("tx_packets", "forwarded"))
+    if found:
+        return found
+    sums = list(OUTPUT_SUMS) + [bytes_name(c) for c in FEED_COUNTERS if bytes_name(c) in output]
+    for counter in sums:
+        total = sum(feed[counter] for feed in feeds)
+        if output[counter] != total:
+            found.append(f"output {name}: {counter} {output[counter]} but its feeds make {total}")
+    return found
+
+
+def audit(stats, outputs, full_pools=True):
+    """Every mistake in the books of a run.
+
+    stats is what --stats-on-exit wrote, outputs maps each output to the names of its taps.
+    """
+    found = []
+    for name, tap in stats["taps"].items():
+        found += audit_tap(name, tap, full_pools)
+    pairs = {(tap, output) for tap, feeds in stats["feeds"].items() for output in feeds}
+    wanted = {(tap, output) for output, taps in outputs.items() for tap in taps}
+    found += [f"feed {pair} is missing" for pair in sorted(wanted - pairs)]
+    found += [f"feed {pair} does not exist" for pair in sorted(pairs - wanted)]
+    found += [f"output {name} is missing" for name in sorted(set(outputs) - set(stats["outputs"]))]
+    if found:
+        return found
+    for tap, output in sorted(pairs):
+        found += audit_feed(f"{tap},{output}", stats["feeds"][tap][output],
+                            stats["taps"][tap]["forwarded"])
+    if found:
+        return found
+    for name, output in stats["outputs"].items():
+        found += audit_output(name, output,
+                              [stats["feeds"][tap][name] for tap in outputs.get(name, ())])
+    return found

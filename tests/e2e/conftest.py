@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Fixtures of the end-to-end tests."""
+
+import itertools
+import os
+
+import pytest
+
+import fluxcap
+import netns
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """A fluxcap to be configured and run."""
+    made = fluxcap.Rig(tmp_path)
+    yield made
+    made.clean()
+
+
+@pytest.fixture
+def rigs(tmp_path):
+    """A function that makes as many of them as a test needs."""
+    made = []
+
+    def make():
+        made.append(fluxcap.Rig(tmp_path))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.clean()
+
+
+@pytest.fixture
+def namespace():
+    """A network namespace of its own, silent: no IPv6, nothing but what the test makes."""
+    made = netns.Namespace(f"fc-e2e-{os.getpid()}-{next(_numbers)}")
+    try:
+        made.create()
+        yield made
+    finally:
+        made.delete()
