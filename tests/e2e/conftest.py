@@ -13,9 +13,15 @@ import netns
 _numbers = itertools.count()
 
 
+def need_binary():
+    if not fluxcap.BINARY.is_file():
+        pytest.fail(f"{fluxcap.BINARY} is missing: build it, or set FLUXCAP_BUILD", pytrace=False)
+
+
 @pytest.fixture
 def rig(tmp_path):
     """A fluxcap to be configured and run."""
+    need_binary()
     made = fluxcap.Rig(tmp_path)
     yield made
     made.clean()
@@ -24,6 +30,7 @@ def rig(tmp_path):
 @pytest.fixture
 def rigs(tmp_path):
     """A function that makes as many of them as a test needs."""
+    need_binary()
     made = []
 
     def make():

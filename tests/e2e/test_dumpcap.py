@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""dpdk-dumpcap looks at the ports of a running fluxcap.
+
+It is a second DPDK process, so it needs shared memory, and that is huge pages.
+"""
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import frames as fr
+
+PAGES = 512  # of 2 MiB
+NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
+
+
+def free_pages():
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("HugePages_Free:"):
+            return int(line.split()[1])
+    return 0
+
+
+@pytest.fixture
+def huge_folder(tmp_path):
+    """A hugetlbfs of the test's own with enough free pages; all of it undone afterwards."""
+    folder = tmp_path / "huge"
+    folder.mkdir()
+    with contextlib.ExitStack() as undo:
+        before = NR_HUGEPAGES.read_text() if NR_HUGEPAGES.exists() else None
+        if before is None or "hugetlbfs" not in Path("/proc/filesystems").read_text():
+            pytest.skip("this kernel has no huge pages")
+        if free_pages() < PAGES:
+            undo.callback(NR_HUGEPAGES.write_text, before)
+            NR_HUGEPAGES.write_text(str(int(before) - free_pages() + PAGES))
+            if free_pages() < PAGES:
+                pytest.skip(f"no {PAGES} free huge pages to be had, only {free_pages()}")
+        mounted = subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder],
+                                 capture_output=True, text=True, timeout=60, check=False)
+        if mounted.returncode != 0:
+            pytest.skip(f"cannot mount hugetlbfs: {mounted.stderr.strip()}")
+        undo.callback(subprocess.run, ["umount", folder], timeout=60, check=True)
+        yield folder
+
+
+@pytest.fixture
+def running(rig, huge_folder):
+    """A fluxcap that receives the same hundred frames again and again."""
+    path = rig.path("loop.pcap")
+    fr.write_pcap(path, fr.numbered(100, 200))
+    rig.tap("a", port=rig.vdev("net_pcap", rx_pcap=path, infinite_rx=1))
+    rig.output("x", "a", port=rig.vdev("net_null"))
+    rig.output("y", "a", port=rig.vdev("net_null"), vlan={"push": 77}, truncate=64)
+    rig.lcores = {"idle_us": 100}
+    original = rig.eal_arguments
+
+    def with_huge_pages():
+        words = original()
+        at = words.index("--no-huge")
+        words[at:at + 3] = ["--huge-dir", str(huge_folder)]
+        return words
+
+    rig.eal_arguments = with_huge_pages
+    with rig.start() as one:
+        one.wait_sent("x", 100)
+        yield one
+
+
+def dumpcap(prefix, *words):
+    program = shutil.which("dpdk-dumpcap")
+    assert program, "dpdk-dumpcap is missing: apt-get install dpdk"
+    return subprocess.run([program, f"--file-prefix={prefix}", *map(str, words)],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90,
+                          check=False)
+
+
+def test_dumpcap_captures_what_a_tap_receives(running, tmp_path):
+    port = running.rig.taps["a"]["port"]
+    done = dumpcap(running.rig.prefix, "-i", port, "-P", "-c", 200, "-w", tmp_path / "seen.pcap")
+    assert done.returncode == 0, done.stderr
+    seen = [frame for _, _, frame in fr.read_pcap_records(tmp_path / "seen.pcap")]
+    assert len(seen) >= 200
+    sent = fr.numbered(100, 200)
+    assert all(frame == sent[fr.number_of(frame)] for frame in seen)
+    running.wait_sent("x", running.output("x")["tx_packets"] + 1000)
+
+
+def test_dumpcap_captures_what_an_output_sends(running, tmp_path):
+    port = running.rig.outputs["y"]["port"]
+    done = dumpcap(running.rig.prefix, "-i", port, "-P", "-c", 200, "-w", tmp_path / "seen.pcap")
+    assert done.returncode == 0, done.stderr
+    seen = [frame for _, _, frame in fr.read_pcap_records(tmp_path / "seen.pcap")]
+    # net_null is a port that receives as well, but nobody polls it here
+    tagged = [frame for frame in seen if frame[12:16] == bytes.fromhex("8100004d")]
+    assert len(tagged) == len(seen) >= 200
+    assert {len(frame) for frame in tagged} == {64}
+    sent = fr.numbered(100, 200)
+    for frame in tagged:
+        plain = frame[:12] + frame[16:]
+        assert plain == sent[fr.number_of(plain)][:60]
+
+
+def test_dumpcap_lists_the_ports(running):
+    done = dumpcap(running.rig.prefix, "-D")
+    assert done.returncode == 0, done.stderr
+    for name in ([running.rig.taps["a"]["port"]] +
+                 [output["port"] for output in running.rig.outputs.values()]):
+        assert name in done.stdout
