@@ -59,7 +59,8 @@ def audit_feed(pair, feed, tap_forwarded):
     if feed["unaccounted"] != 0:
         found.append(f"feed {pair}: unaccounted {feed['unaccounted']}")
     if feed["tx_frames"] < feed["tx_packets"]:
-        found.append(f"feed {pair}: tx_frames {feed['tx_frames']} < tx_packets {feed['tx_packets']}")
+        found.append(f"feed {pair}: {feed['tx_frames']} tx_frames for {feed['tx_packets']} "
+                     "tx_packets")
     found += [f"feed {pair}: {bytes_name(c)} is {feed[bytes_name(c)]} with {feed[c]} packets"
               for c in FEED_COUNTERS if (feed[c] == 0) != (feed[bytes_name(c)] == 0)]
     return found

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """A net_pcap output that blocks: its file is a named pipe that is read only when the test says so.
 
-While nobody reads, the lcore that writes stands still in write(2). That is what an lcore which cannot
-keep up looks like from outside, without any need to be faster than it.
+While nobody reads, the lcore that writes stands still in write(2). That is what an lcore which
+cannot keep up looks like from outside, without any need to be faster than it.
 """
 
 import fcntl

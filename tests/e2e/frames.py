@@ -127,7 +127,8 @@ def ipv4(payload, proto, src, dst, ttl=64, ident=0, fragment=0, options=b""):
 
 
 def ipv6(payload, proto, src, dst, hops=64, label=0):
-    return struct.pack("!IHBB16s16s", 6 << 28 | label, len(payload), proto, hops, src, dst) + payload
+    head = struct.pack("!IHBB16s16s", 6 << 28 | label, len(payload), proto, hops, src, dst)
+    return head + payload
 
 
 def arp(sender, target, src=mac(1)):

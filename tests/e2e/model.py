@@ -21,7 +21,7 @@ def kept_by_filter(frames, expression):
     with tempfile.TemporaryDirectory(prefix="fluxcap-model-") as folder:
         source, kept = Path(folder, "in.pcap"), Path(folder, "out.pcap")
         fr.write_pcap(source, frames)
-        done = subprocess.run(["tcpdump", "-n", "-r", source, "-w", kept, expression],
+        done = subprocess.run(["tcpdump", "-n", "-r", source, "-w", kept, "--", expression],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
                               check=False)
         if done.returncode != 0:
@@ -105,7 +105,8 @@ def first_difference(got, want):
                       min(len(one), len(other)))
             return (f"frame {number} of {len(got)} (wanted {len(want)}): {len(one)} bytes, wanted "
                     f"{len(other)}; from byte {at}: got {one[at:at + 16].hex()}, wanted "
-                    f"{other[at:at + 16].hex()}; starts {one[:22].hex()}, wanted {other[:22].hex()}")
+                    f"{other[at:at + 16].hex()}; starts {one[:22].hex()}, wanted "
+                    f"{other[:22].hex()}")
     if len(got) != len(want):
         return f"{len(got)} frames, wanted {len(want)}; the first {min(len(got), len(want))} agree"
     return ""

@@ -13,7 +13,8 @@ import frames as fr
 from fluxcap import BINARY, IDLE_MS, RUN_TIMEOUT, assert_sent, fluxcap, new_prefix
 
 EAL = ["--no-huge", "-m", "256", "--no-pci", "--lcores", "0@0"]
-PLAIN = {"taps": {"a": {"port": "net_null0"}}, "outputs": {"x": {"port": "net_null1", "from": ["a"]}}}
+PLAIN = {"taps": {"a": {"port": "net_null0"}},
+         "outputs": {"x": {"port": "net_null1", "from": ["a"]}}}
 
 
 @pytest.fixture
@@ -342,7 +343,8 @@ def test_short_form_and_file_do_the_same(rigs):
     for short in (False, True):
         rig = rigs()
         rig.short_form = short
-        rig.tap("a", fr.corpus(81, src=1), vlan={"push": [5, 6], "pcp": 2, "tpid": "0x88a8"}, trim=3)
+        rig.tap("a", fr.corpus(81, src=1), trim=3,
+                vlan={"push": [5, 6], "pcp": 2, "tpid": "0x88a8"})
         rig.tap("b", fr.corpus(82, src=2), filter="tcp or udp", truncate=500)
         rig.output("x", "a", "b", vlan={"pop": 1}, filter="greater 60")
         result = rig.run()

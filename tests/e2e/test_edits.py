@@ -9,27 +9,9 @@ import pytest
 
 import frames as fr
 import model
-from fluxcap import assert_sent, fluxcap
+from fluxcap import assert_sent
+from test_filters import FILTERS
 
-FILTERS = (
-    "ip", "ip6", "arp", "tcp", "udp", "icmp", "not ip", "tcp or udp",
-    "port 53", "tcp port 443", "udp dst port 53", "portrange 50-100", "tcp src port 80",
-    "host 10.7.0.1", "net 10.7.0.0/30", "src host 10.7.0.2 and tcp", "ip6 host 2001:db8::1",
-    "vlan", "vlan 7", "vlan 9", "not vlan", "vlan 7 and vlan 9", "vlan and ip", "vlan and udp port 53",
-    "greater 1000", "less 64", "len > 2048", "len = 14", "len & 1 = 1", "len - 10 > 4080",
-    "len / 2 < 100", "len % 3 = 0", "len * 2 > 4096", "len << 1 > 4096", "len >> 4 = 4",
-    "len | 1 = 65", "len ^ 64 = 0",
-    "ether broadcast", "ether multicast", "ether[6] & 1 = 0", "ether src 02:00:00:00:00:01",
-    "ether dst 02:00:00:00:00:02", "ether proto 0x88b5",
-    "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "tcp[13] = 18", "ip[6:2] & 0x1fff != 0",
-    "ip[2:2] > 1000", "ip[0] & 0xf != 5", "ip[8] < 65", "ip proto 17", "ip6[6] = 17",
-    "udp[4:2] > 500", "icmp[icmptype] = icmp-echo",
-    "ether[14:4] > 0x80000000", "ether[13] = 0", "ether[len - 1] & 1 = 0", "ether[len - 4:4] > 7",
-    "ether[2047] > 127", "ether[2048:2] > 32767", "ether[2040:4] & 1 = 0", "ether[9000] & 3 = 1",
-    "ether[9014:4] != 0", "ether[100000] = 0", "ether[0x7ffffff0:4] = 0",
-    "ip[0] / (ip[6] & 1) > 3", "ip[0] % (ip[6] & 1) = 0", "1 = 1", "1 = 0",
-    "(tcp and port 80) or (udp and port 53) or (vlan and (arp or ip6))",
-)
 VLANS = (
     {"pop": 1}, {"pop": 2}, {"push": 1}, {"push": 4094}, {"push": 100, "pcp": 7},
     {"push": [100, 200]}, {"push": [4094, 1], "pcp": 3}, {"push": 100, "tpid": "0x88a8"},
@@ -44,42 +26,6 @@ SIZES = (
     {"truncate": 2176}, {"truncate": 4096}, {"truncate": 9017}, {"truncate": 9018},
     {"truncate": 65535}, {"trim": 4, "truncate": 128}, {"trim": 3000, "truncate": 5000},
 )
-
-
-def in_groups(things, size):
-    return [things[at:at + size] for at in range(0, len(things), size)]
-
-
-def name_of(group):
-    return json.dumps(group[0])[:30]
-
-
-@pytest.mark.parametrize("group", in_groups(FILTERS, 12), ids=name_of)
-def test_filters_on_outputs(rig, group):
-    rig.tap("a", fr.corpus(31))
-    for number, expression in enumerate(group):
-        rig.output(f"o{number}", "a", filter=expression)
-    rig.short_form = False
-    result = rig.run()
-    assert_sent(result)
-    for number in range(len(group)):
-        feed = result.feed("a", f"o{number}")
-        assert feed["filtered"] == len(fr.corpus(31)) - len(rig.expected(f"o{number}")[0])
-
-
-@pytest.mark.parametrize("group", in_groups(FILTERS, 12), ids=name_of)
-def test_filters_on_taps(rig, group):
-    sent = fr.corpus(32)
-    for number, expression in enumerate(group):
-        rig.tap(f"t{number}", sent, ring="4m", filter=expression)
-        rig.output(f"o{number}", f"t{number}")
-    rig.short_form = False
-    result = rig.run()
-    assert_sent(result)
-    for number, expression in enumerate(group):
-        kept = len(model.kept_by_filter(sent, expression))
-        assert result.tap(f"t{number}")["filtered"] == len(sent) - kept
-        assert result.tap(f"t{number}")["forwarded"] == kept
 
 
 @pytest.mark.parametrize("edits", [VLANS, SIZES], ids=["vlan", "size"])
@@ -176,30 +122,3 @@ def test_random_combinations(rig, seed):
             assert not difference, (f"{name} from {tap}: {difference}\n"
                                     f"{json.dumps(rig.config(), indent=1)}")
         assert len(got) == sum(map(len, rig.expected(name)))
-
-
-@pytest.mark.parametrize("expression", ["no such word", "tcp port", "vlan 99999", "host 1.2.3.4.5",
-                                        "((ip", "ether[", "len >"])
-def test_a_wrong_filter_is_a_configuration_error(tmp_path, expression):
-    path = tmp_path / "wrong.json"
-    path.write_text(json.dumps({
-        "taps": {"a": {"port": "net_null0", "filter": expression}},
-        "outputs": {"x": {"port": "net_null1", "from": ["a"]}}}))
-    done = fluxcap("--check", path)
-    assert done.returncode == 2
-    assert "taps.a.filter" in done.stderr
-
-
-def test_a_filter_that_cannot_be_translated_says_so_or_works(rig, tmp_path):
-    """protochain needs a loop, which the packet filter of DPDK does not allow."""
-    path = tmp_path / "chain.json"
-    path.write_text(json.dumps({
-        "taps": {"a": {"port": "net_null0"}},
-        "outputs": {"x": {"port": "net_null1", "from": ["a"], "filter": "ip6 protochain 17"}}}))
-    done = fluxcap("--check", path)
-    if done.returncode == 0:
-        rig.tap("a", fr.corpus(40))
-        rig.output("x", "a", filter="ip6 protochain 17")
-        assert_sent(rig.run())
-    else:
-        assert done.returncode == 2 and "outputs.x.filter" in done.stderr

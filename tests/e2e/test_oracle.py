@@ -137,7 +137,8 @@ def test_pop_leaves_torn_tags_and_untagged_frames_alone():
 
 def test_edits_come_in_their_order():
     frames = [fr.Maker(8).frame(100), fr.Maker(9).frame(300)]
-    got = model.apply(frames, {"truncate": 90, "trim": 50, "vlan": {"push": 5}, "filter": "len > 200"})
+    got = model.apply(frames, {"truncate": 90, "trim": 50, "vlan": {"push": 5},
+                               "filter": "len > 200"})
     tagged = model.push_tag(frames[1], 5, 0, 0x8100)
     assert got == [tagged[:254][:90]]
     assert model.apply([bytes(20)], {"trim": 10}) == [bytes(14)]

@@ -92,8 +92,8 @@ def test_net_ring_chain_does_not_write_into_shared_frames(rig):
     assert not model.first_difference(result.frames("direct"), sent)
 
 
-def run_on_wire(rig, namespace, tmp_path, driver, arguments=None, mtu=1500, sent=None, packets=None):
-    """Play frames through two kernel interfaces and give what tcpdump saw, and the result."""
+def run_on_wire(rig, namespace, tmp_path, driver, arguments=None, mtu=1500, sent=None):
+    """Play frames through two kernel interfaces; give them, what tcpdump saw, and the result."""
     sent = sent or wire_corpus(72)
     namespace.veth("in0", "in1", mtu)
     namespace.veth("out0", "out1", mtu)
@@ -107,8 +107,8 @@ def run_on_wire(rig, namespace, tmp_path, driver, arguments=None, mtu=1500, sent
         with namespace.listen("out1", tmp_path / "seen.pcap") as listener:
             namespace.play("in0", tmp_path / "sent.pcap")
             running.wait_received("a", len(sent))
-            running.wait_sent("wire", packets or len(sent))
-            seen = listener.wait_frames(packets or len(sent))
+            running.wait_sent("wire", len(sent))
+            seen = listener.wait_frames(len(sent))
             result = running.stop()
     cut = model.apply(sent, {"truncate": 64, "vlan": {"push": 77}})
     assert not model.first_difference(result.frames("cut"), cut)
