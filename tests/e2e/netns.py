@@ -8,7 +8,7 @@ import time
 
 import frames as fr
 
-TIMEOUT = 60
+TIMEOUT = 60  # seconds
 
 
 def command(*words):
@@ -57,26 +57,28 @@ class Namespace:
     def down(self, interface):
         command("ip", "-n", self.name, "link", "set", interface, "down")
 
+    def delete_link(self, interface):
+        command("ip", "-n", self.name, "link", "del", interface)
+
     def play(self, interface, path, packets_per_second=4000):
         """Send a capture, evenly spaced, so that small kernel rings keep up."""
         self.execute("tcpreplay", "-q", "--pps", packets_per_second, "-i", interface, path)
 
-    def listen(self, interface, path, count=None):
-        return Listener(self, interface, path, count)
+    def listen(self, interface, path):
+        return Listener(self, interface, path)
 
 
 class Listener:
     """A tcpdump that writes what comes in on an interface, from before the block to its end."""
 
-    def __init__(self, namespace, interface, path, count):
-        self.namespace, self.interface, self.path, self.count = namespace, interface, path, count
+    def __init__(self, namespace, interface, path):
+        self.namespace, self.interface, self.path = namespace, interface, path
         self.process = None
 
     def __enter__(self):
-        limit = ["-c", self.count] if self.count else []
         self.process = subprocess.Popen(
             self.namespace.words("tcpdump", "-i", self.interface, "-Q", "in", "-U", "-s", "0", "-B",
-                                 "16384", "-Z", "root", "-w", self.path, *limit),
+                                 "16384", "-Z", "root", "-w", self.path),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         line = self.process.stderr.readline()
         if b"listening on" not in line:
@@ -87,19 +89,23 @@ class Listener:
     def frames(self):
         return fr.read_pcap(self.path)
 
-    def wait_frames(self, count):
-        """Wait until so many frames are in the file, and give them all."""
+    def wait_for(self, enough):
+        """Wait until the frames in the file are enough, or in vain, and give them all."""
         end = time.monotonic() + TIMEOUT
         got = []
         while time.monotonic() < end:
             try:
                 got = self.frames()
             except ValueError:
-                got = []
-            if len(got) >= count:
+                pass  # a record is being written
+            if enough(got):
                 break
             time.sleep(0.05)
         return got
+
+    def wait_frames(self, count):
+        """Wait until so many frames are in the file, or in vain, and give them all."""
+        return self.wait_for(lambda frames: len(frames) >= count)
 
     def __exit__(self, kind, value, trace):
         if self.process.poll() is None:

@@ -148,12 +148,12 @@ def changed(path, value):
 
 
 BAD = [
-    ("taps.a.prot", "net_null0", "taps.a.prot", "port"),
-    ("taps.a.vlan", {"pusch": 5}, "taps.a.vlan.pusch", "push"),
-    ("outputs.x.form", ["a"], "outputs.x.form", "from"),
-    ("tapz", {}, "tapz", "taps"),
-    ("taps.a.truncat", 64, "taps.a.truncat", "truncate"),
-    ("taps.a.port", 5, "taps.a.port", "string"),
+    ("taps.a.prot", "net_null0", "taps.a: ", "'prot'; did you mean 'port'"),
+    ("taps.a.vlan", {"pusch": 5}, "taps.a.vlan: ", "'pusch'; did you mean 'push'"),
+    ("outputs.x.form", ["a"], "outputs.x: ", "'form'; did you mean 'from'"),
+    ("tapz", {}, "tapz", "'taps'"),
+    ("taps.a.truncat", 64, "taps.a: ", "'truncat'; did you mean 'truncate'"),
+    ("taps.a.port", 5, "taps.a.port", "the number 5"),
     ("taps.a.port", "", "taps.a.port", ""),
     ("taps.a.port", "p" * 70, "taps.a.port", ""),
     ("taps.a", [], "taps.a", "object"),
@@ -186,8 +186,8 @@ BAD = [
     ("taps.a.ring", "0", "taps.a.ring", ""),
     ("taps.a.ring", "64x", "taps.a.ring", "64x"),
     ("taps.a.ring", -1, "taps.a.ring", ""),
-    ("outputs.x.ring", "1m", "outputs.x.ring", ""),
-    ("outputs.x.decap", {}, "outputs.x.decap", ""),
+    ("outputs.x.ring", "1m", "outputs.x: ", "'ring'"),
+    ("outputs.x.decap", {}, "outputs.x: ", "'decap'"),
     ("taps.a b", {"port": "net_null5"}, "a b", ""),
     ("taps." + "n" * 32, {"port": "net_null5"}, "n" * 31, "31"),
     ("taps.b", {"port": "net_null0"}, "taps.b.port", "net_null0"),
@@ -195,12 +195,12 @@ BAD = [
     ("ports", {"net_null0": {"mtu": 5}}, "ports.net_null0.mtu", ""),
     ("ports", {"net_null0": {"mtu": 70000}}, "ports.net_null0.mtu", ""),
     ("ports", {"net_null0": {"rx_queues": 0}}, "ports.net_null0.rx_queues", ""),
-    ("ports", {"net_null0": {"speed": 5}}, "ports.net_null0.speed", ""),
+    ("ports", {"net_null0": {"speed": 5}}, "ports.net_null0: ", "'speed'"),
     ("lcores", {"rx": [1, 1]}, "lcores.rx", "1"),
     ("lcores", {"rx": [-1]}, "lcores.rx", ""),
     ("lcores", {"rx": 1}, "lcores.rx", ""),
     ("lcores", {"idle_us": -1}, "lcores.idle_us", ""),
-    ("lcores", {"idle_ms": 1}, "lcores.idle_ms", "idle_us"),
+    ("lcores", {"idle_ms": 1}, "lcores: ", "'idle_ms'; did you mean 'idle_us'"),
 ]
 
 
@@ -238,7 +238,7 @@ def test_check_reports_every_mistake_at_once(check):
     done = check(config)
     assert done.returncode == 2
     for place in ("taps.a.trim", "outputs.x.vlan.push", "outputs.x.vlan.pop", "outputs.y.from",
-                  "outputs.y.color"):
+                  "unknown key 'color'"):
         assert place in done.stderr
 
 

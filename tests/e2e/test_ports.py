@@ -187,6 +187,60 @@ def test_net_af_xdp(rig, namespace, tmp_path):
     assert result.output("wire")["tx_errors"] == 0
 
 
+def test_an_interface_goes_down_and_comes_back(rig, namespace, tmp_path):
+    """A cable is pulled and plugged in again: fluxcap stays, and sends again."""
+    namespace.veth("in0", "in1")
+    namespace.veth("out0", "out1")
+    first, lost, second = (wire_corpus(78 + src, src=src) for src in (1, 2, 3))
+    for name, frames in (("first", first), ("lost", lost), ("second", second)):
+        fr.write_pcap(tmp_path / f"{name}.pcap", frames)
+    rig.namespace = namespace.name
+    rig.lcores = {"idle_us": 50}
+    rig.tap("a", port=rig.vdev("net_af_packet", iface="in1"))
+    rig.output("wire", "a", port=rig.vdev("net_af_packet", iface="out0"))
+    rig.output("file", "a")
+    with rig.start() as running:
+        with namespace.listen("out1", tmp_path / "seen.pcap") as listener:
+            namespace.play("in0", tmp_path / "first.pcap")
+            listener.wait_frames(len(first))
+            namespace.down("out0")
+            namespace.play("in0", tmp_path / "lost.pcap")
+            running.wait_received("a", len(first) + len(lost))
+            namespace.up("out0")
+            namespace.play("in0", tmp_path / "second.pcap")
+            running.wait_received("a", len(first) + len(lost) + len(second))
+            seen = listener.wait_for(
+                lambda frames: sum(fr.source_of(f) == 3 for f in frames) >= len(second))
+        result = running.stop()
+    assert not model.first_difference([f for f in seen if fr.source_of(f) == 1], first)
+    assert not model.first_difference([f for f in seen if fr.source_of(f) == 3], second)
+    assert not model.first_difference(result.frames("file"), first + lost + second)
+
+
+def test_an_interface_vanishes(rig, namespace, tmp_path):
+    """Its output and its tap fall silent; the others go on, and the end is an orderly one."""
+    namespace.veth("in0", "in1")
+    namespace.veth("out0", "out1")
+    namespace.veth("gone0", "gone1")
+    sent = wire_corpus(82)
+    fr.write_pcap(tmp_path / "sent.pcap", sent)
+    rig.namespace = namespace.name
+    rig.lcores = {"idle_us": 50}
+    rig.tap("a", port=rig.vdev("net_af_packet", iface="in1"))
+    gone = rig.vdev("net_af_packet", iface="gone1")
+    rig.tap("b", port=gone)
+    rig.output("wire", "a", "b", port=rig.vdev("net_af_packet", iface="out0"))
+    rig.output("gone", "a", port=gone)
+    with rig.start() as running:
+        with namespace.listen("out1", tmp_path / "seen.pcap") as listener:
+            namespace.delete_link("gone0")
+            namespace.play("in0", tmp_path / "sent.pcap")
+            running.wait_received("a", len(sent))
+            seen = listener.wait_frames(len(sent))
+        running.stop()
+    assert not model.first_difference(seen, sent)
+
+
 def test_kernel_interface_of_the_tests_is_silent(namespace, tmp_path):
     """The other tests count exactly, so nothing but their own frames may be on their wires."""
     namespace.veth("in0", "in1")
