@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("FLUXCAP_BUILD", REPOSITORY / "build")).resolve()
 BINARY = BUILD / "app" / "fluxcap"
 
-RUN_TIMEOUT = 90  # seconds; far more than any run takes, so that only a hang ends by it
+RUN_TIMEOUT = 60  # seconds; far more than any run takes, so that only a hang ends by it
 POLL = 0.02
 IDLE_MS = int(os.environ.get("FLUXCAP_IDLE_MS", "300"))
 RUNTIME = Path("/var/run/dpdk")
@@ -198,7 +198,7 @@ class Rig:
         self.prefix = new_prefix()
         self.vdevs, self.taps, self.outputs, self.ports, self.lcores = [], {}, {}, {}, {}
         self.sent, self.written = {}, {}
-        self.memory_mb = 512
+        self.memory_mb = None
         self.n_lcores = 1
         self.short_form = True
         self.namespace = None
@@ -259,7 +259,8 @@ class Rig:
     # command lines
 
     def eal_arguments(self):
-        arguments = ["--no-huge", "-m", str(self.memory_mb), "--no-pci",
+        memory_mb = self.memory_mb or 300 + 40 * (len(self.taps) + len(self.outputs))
+        arguments = ["--no-huge", "-m", str(memory_mb), "--no-pci",
                      "--file-prefix", self.prefix, "--lcores", lcores(self.n_lcores)]
         for vdev in self.vdevs:
             arguments += ["--vdev", vdev]

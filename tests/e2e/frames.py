@@ -146,11 +146,13 @@ def address6(number):
 class Maker:
     """Makes frames from a seed: the same seed gives the same frames on every machine."""
 
-    def __init__(self, seed, src=1):
+    def __init__(self, seed, src=1, fragments=True):
         self.random = random.Random(seed)
         self.src = mac(src)
         self.kinds = (self._udp4, self._tcp4, self._icmp4, self._arp, self._udp6, self._tcp6,
-                      self._fragment4, self._local, self._garbage)
+                      self._local, self._garbage)
+        if fragments:
+            self.kinds += (self._fragment4,)
 
     def frame(self, length, kind=None, tags=()):
         """A frame of exactly this length (>= 14 + 4 * tags); its payload is cut or filled."""

@@ -27,7 +27,6 @@ def check_stuck(running, tap="a", output="stuck", count=COUNT):
 def test_a_stuck_output_harms_no_other(rig, n_lcores, length):
     count = 6000
     rig.full_pools = False
-    rig.memory_mb = 900
     rig.n_lcores = n_lcores
     rig.lcores = {"idle_us": 100}
     rig.tap("a", fr.numbered(count, length), ring="2m")

@@ -202,7 +202,6 @@ def test_stats_on_exit_say_the_same(running):
 def test_a_hundred_feeds_fit_the_answers(rig):
     """Telemetry answers end at 16 KiB; the lists and the sums still hold everything."""
     rig.lcores = {"idle_us": 500}
-    rig.memory_mb = 900
     for number in range(8):
         rig.tap(f"a-tap-with-a-long-name-{number}", fr.numbered(20, src=number), ring="1m")
     port = rig.pcap_port(written=True)
