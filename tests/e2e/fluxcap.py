@@ -152,6 +152,11 @@ class Running:
     def feed(self, tap, output):
         return self.telemetry(f"/fluxcap/feed,{tap},{output}")
 
+    def lcores_of(self, port):
+        """The lcores that serve a port, as strings."""
+        return [lcore for lcore, about in self.telemetry("/fluxcap/lcores").items()
+                if port in about["ports"].split()]
+
     def wait_received(self, tap, packets):
         return self.wait_for(lambda: self.tap(tap)["rx_packets"] >= packets,
                              f"{packets} packets received by {tap}")
@@ -202,7 +207,8 @@ class Rig:
         self.n_lcores = 1
         self.short_form = True
         self.namespace = None
-        self.full_pools = True
+        self.full_pools = True  # every buffer must be back in its pool at the end
+        self.whole_files = True  # every frame of every file must have been received at the end
         self._n_ports = itertools.count()
 
     def path(self, name):
@@ -309,9 +315,9 @@ class Rig:
         if found:
             return found
         for name, tap in self.taps.items():
-            if tap["port"] in self.sent:
+            if tap["port"] in self.sent and self.whole_files:
                 sent = self.sent[tap["port"]]
-                lost = sum(stats["taps"][name][field] for field in ("rx_missed", "rx_nombuf"))
+                lost = sum(stats["taps"][name][f] for f in ("rx_missed", "rx_nombuf", "rx_errors"))
                 found += _compare(f"tap {name}: rx_packets + lost",
                                   stats["taps"][name]["rx_packets"] + lost, len(sent))
                 if lost == 0:

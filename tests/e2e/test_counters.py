@@ -129,12 +129,13 @@ def test_handoff_full(rig, tmp_path):
     """An lcore that stands still: what it cannot take is passed by, the other lcore goes on."""
     pipe = fifo.Pipe(tmp_path / "blocked")
     try:
-        rig.n_lcores = 4
-        rig.lcores = {"rx": [1], "tx": [2, 3], "idle_us": 50}
+        rig.n_lcores = 3
+        rig.lcores = {"rx": [1], "tx": [1, 2], "idle_us": 50}
         rig.tap("a", fr.numbered(40000), ring="64m")
-        rig.output("good", "a")
-        rig.output("blocked", "a", port=rig.vdev("net_pcap", tx_pcap=pipe.path))
+        blocked = rig.output("blocked", "a", port=rig.vdev("net_pcap", tx_pcap=pipe.path))
+        good = rig.output("good", "a")
         with rig.start() as running:
+            assert running.lcores_of(good) == ["1"] and running.lcores_of(blocked) == ["2"]
             running.wait_received("a", 40000)
             running.wait_sent("good", 40000)
             assert running.feed("a", "blocked")["handoff_full"] > 0

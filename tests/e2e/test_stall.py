@@ -116,15 +116,16 @@ def test_stall_and_resume(rig, tmp_path):
     """
     pipe = fifo.Pipe(tmp_path / "blocked")
     try:
-        rig.n_lcores = 5
-        rig.lcores = {"rx": [1], "tx": [2, 3, 4], "idle_us": 50}
+        rig.n_lcores = 4
+        rig.lcores = {"rx": [1], "tx": [2, 3], "idle_us": 50}
         loop = rig.vdev("net_ring")
         rig.tap("a", fr.numbered(COUNT), ring="2m")
         rig.tap("b", port=loop, ring="2m")
         rig.output("loop", "a", port=loop)
-        rig.output("good", "a")
-        rig.output("blocked", "b", port=rig.vdev("net_pcap", tx_pcap=pipe.path))
+        blocked = rig.output("blocked", "b", port=rig.vdev("net_pcap", tx_pcap=pipe.path))
+        good = rig.output("good", "a")
         with rig.start() as running:
+            assert running.lcores_of(good) == ["2"] and running.lcores_of(blocked) == ["3"]
             running.wait_received("a", COUNT)
             running.wait_sent("good", COUNT)
             stuck = running.feed("a", "loop")
