@@ -82,15 +82,16 @@ def test_samples_differ_from_run_to_run(rigs):
     assert got[0] != got[1]
 
 
-@pytest.mark.parametrize("mtu", [1500, 68, 4000])
+@pytest.mark.parametrize("mtu", [68, 1500, 4000, 12000])
 def test_oversize(rig, mtu):
     """A frame longer than its output's port can carry stays here; others pass it by."""
-    sent = fr.corpus(61)
+    maker = fr.Maker(66)
+    sent = fr.corpus(61) + [maker.frame(length) for length in (11900, 12014, 13000, 16000)]
     rig.tap("a", sent)
     small = rig.output("small", "a")
     rig.output("cut", "a", port=small, truncate=64)
     rig.output("large", "a")
-    rig.ports = {small: {"mtu": mtu}}
+    rig.ports = {small: {"mtu": mtu}, rig.outputs["large"]["port"]: {"mtu": 16000}}
     result = rig.run()
     assert result.frames("large") == sent
     got = [frame for frame in result.frames("small") if len(frame) > 64]
@@ -102,6 +103,22 @@ def test_oversize(rig, mtu):
     assert all(len(frame) > mtu + 14 for frame in dropped)
     assert all(len(frame) <= mtu + 22 for frame in got)
     assert result.feed("a", "cut")["oversize"] == 0
+
+
+def test_frames_beyond_jumbo_are_sent_or_counted(rig):
+    maker = fr.Maker(67)
+    jumbo = [maker.frame(length) for length in (9000, 9014, 9018)] * 4
+    beyond = [maker.frame(length) for length in (9500, 12000, 16000, 16128, 16129, 40000, 65535)]
+    rig.tap("a", jumbo + beyond + jumbo)
+    rig.output("x", "a")
+    rig.output("tagged", "a", vlan={"push": [1, 2]})
+    rig.output("short", "a", truncate=100)
+    result = rig.run()
+    for name in ("x", "tagged"):
+        got, want = result.frames(name), rig.expected(name)[0]
+        assert got[:12] == want[:12] and got[-12:] == want[-12:]
+        assert result.feed("a", name)["oversize"] == len(want) - len(got)
+    assert result.frames("short") == rig.expected("short")[0]
 
 
 def test_overrun_of_a_port_that_takes_nothing(rig):

@@ -8,6 +8,7 @@ It is a second DPDK process, so it needs shared memory, and that is huge pages.
 import contextlib
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def free_pages():
     return 0
 
 
+def restore_pages(before, ours):
+    """Give the pages back, unless somebody else has changed their number since."""
+    if int(NR_HUGEPAGES.read_text()) == ours:
+        NR_HUGEPAGES.write_text(before)
+
+
 @pytest.fixture
 def huge_folder(tmp_path):
     """A hugetlbfs of the test's own with enough free pages; all of it undone afterwards."""
@@ -35,8 +42,9 @@ def huge_folder(tmp_path):
         if before is None or "hugetlbfs" not in Path("/proc/filesystems").read_text():
             pytest.skip("this kernel has no huge pages")
         if free_pages() < PAGES:
-            undo.callback(NR_HUGEPAGES.write_text, before)
-            NR_HUGEPAGES.write_text(str(int(before) - free_pages() + PAGES))
+            wanted = int(before) - free_pages() + PAGES
+            undo.callback(restore_pages, before, wanted)
+            NR_HUGEPAGES.write_text(str(wanted))
             if free_pages() < PAGES:
                 pytest.skip(f"no {PAGES} free huge pages to be had, only {free_pages()}")
         mounted = subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder],
@@ -48,11 +56,18 @@ def huge_folder(tmp_path):
 
 
 @pytest.fixture
-def running(rig, huge_folder):
+def short_path():
+    """A file with a short name: net_pcap tells a second process 63 bytes of its arguments."""
+    with tempfile.NamedTemporaryFile(prefix="fc-", suffix=".pcap", dir="/tmp") as file:
+        yield file.name
+
+
+@pytest.fixture(params=[1, 2], ids=["1-lcore", "2-lcores"])
+def running(request, rig, huge_folder, short_path):
     """A fluxcap that receives the same hundred frames again and again."""
-    path = rig.path("loop.pcap")
-    fr.write_pcap(path, fr.numbered(100, 200))
-    rig.tap("a", port=rig.vdev("net_pcap", rx_pcap=path, infinite_rx=1))
+    fr.write_pcap(short_path, fr.numbered(100, 200))
+    rig.n_lcores = request.param
+    rig.tap("a", port=rig.vdev("net_pcap", rx_pcap=short_path, infinite_rx=1))
     rig.output("x", "a", port=rig.vdev("net_null"))
     rig.output("y", "a", port=rig.vdev("net_null"), vlan={"push": 77}, truncate=64)
     rig.lcores = {"idle_us": 100}
