@@ -123,7 +123,6 @@ def test_frames_beyond_jumbo_are_sent_or_counted(rig):
 
 def test_overrun_of_a_port_that_takes_nothing(rig):
     """Nobody reads net_ring: after 1023 frames it is full. Its backlog loses the oldest."""
-    rig.full_pools = False
     rig.tap("a", fr.numbered(20000), ring="1m")
     stuck = rig.vdev("net_ring")
     rig.output("stuck", "a", port=stuck)
