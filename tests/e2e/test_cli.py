@@ -4,13 +4,14 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 
 import frames as fr
-from fluxcap import BINARY, IDLE_MS, RUN_TIMEOUT, assert_sent, fluxcap, new_prefix
+from fluxcap import BINARY, IDLE_MS, RUNTIME, RUN_TIMEOUT, assert_sent, fluxcap, new_prefix
 
 EAL = ["--no-huge", "-m", "256", "--no-pci", "--lcores", "0@0"]
 PLAIN = {"taps": {"a": {"port": "net_null0"}},
@@ -37,7 +38,11 @@ def start(binary, tmp_path):
     """A function that runs fluxcap with EAL, to its end."""
     def run(*options, vdevs=("net_null0,no-rx=1", "net_null1"), eal=tuple(EAL)):
         words = [word for vdev in vdevs for word in ("--vdev", vdev)]
-        return fluxcap(*eal, "--file-prefix", new_prefix(), *words, "--", *options, cwd=tmp_path)
+        prefix = new_prefix()
+        try:
+            return fluxcap(*eal, "--file-prefix", prefix, *words, "--", *options, cwd=tmp_path)
+        finally:
+            shutil.rmtree(RUNTIME / prefix, ignore_errors=True)
     return run
 
 
