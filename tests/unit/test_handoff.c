@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "dpdk_fixture.h"
+#include "handoff.h"
+
+#define POSITION_MASK ((UINT64_C(1) << FC_HANDOFF_POSITION_BITS) - 1)
+#define N_PACKETS     200000
+
+/* The handoff never looks into packets, so any address that differs from the others will do. */
+static struct rte_mbuf *packet(uint64_t number)
+{
+	return (struct rte_mbuf *)(uintptr_t)((number + 1) * 64);
+}
+
+static void begin(struct fc_handoff *handoff)
+{
+	*handoff = (struct fc_handoff){ .ring = rte_ring_create("handoff", FC_HANDOFF_WORDS,
+						SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ) };
+	assert_non_null(handoff->ring);
+}
+
+static void push(struct fc_handoff *handoff, uint16_t route, uint64_t first, uint16_t n)
+{
+	struct rte_mbuf *packets[FC_BURST];
+
+	for (uint16_t i = 0; i < n; i++)
+		packets[i] = packet(first + i);
+	fc_handoff_push(handoff, route, first, packets, n);
+}
+
+static void test_framing(void **state)
+{
+	static const struct {
+		uint16_t route, n;
+		uint64_t start;
+	} cases[] = {
+		{ 0, 1, 0 },
+		{ FC_HANDOFF_MAX_ROUTES - 1, FC_BURST, POSITION_MASK },
+		{ 0x8001, 31, UINT64_C(0x123456789a) },
+		{ 1, 2, (POSITION_MASK + 1) * 5 + 3 },
+	};
+	struct rte_mbuf *packets[FC_BURST];
+	struct fc_handoff handoff;
+	uint16_t route;
+	uint64_t start;
+
+	(void)state;
+	begin(&handoff);
+	for (size_t i = 0; i < RTE_DIM(cases); i++)
+		push(&handoff, cases[i].route, cases[i].start, cases[i].n);
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		assert_int_equal(
+			fc_handoff_pop(&handoff, &route, &start, packets), cases[i].n);
+		assert_int_equal(route, cases[i].route);
+		assert_int_equal(start, cases[i].start & POSITION_MASK);
+		for (uint16_t k = 0; k < cases[i].n; k++)
+			assert_ptr_equal(packets[k], packet(cases[i].start + k));
+	}
+	assert_int_equal(fc_handoff_pop(&handoff, &route, &start, packets), 0);
+	rte_ring_free(handoff.ring);
+}
+
+/* Once full, it takes nothing until half of it is free. */
+static void test_hysteresis(void **state)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	struct fc_handoff handoff;
+	uint64_t n_pushed = 0, n_popped = 0, start;
+	uint16_t route;
+
+	(void)state;
+	begin(&handoff);
+	while (fc_handoff_has_room(&handoff)) {
+		push(&handoff, 0, n_pushed * FC_BURST, FC_BURST);
+		n_pushed++;
+	}
+	assert_int_equal(n_pushed, (FC_HANDOFF_WORDS - 1) / (FC_BURST + 1));
+	assert_true(handoff.was_full);
+	while (rte_ring_free_count(handoff.ring) < FC_HANDOFF_WORDS / 2) {
+		assert_false(fc_handoff_has_room(&handoff));
+		assert_int_equal(fc_handoff_pop(&handoff, &route, &start, packets), FC_BURST);
+		assert_int_equal(start, n_popped * FC_BURST);
+		n_popped++;
+	}
+	assert_true(fc_handoff_has_room(&handoff));
+	assert_false(handoff.was_full);
+	/* Not having been full, it now takes all until it is. */
+	while (rte_ring_free_count(handoff.ring) > FC_BURST) {
+		assert_true(fc_handoff_has_room(&handoff));
+		push(&handoff, 0, n_pushed++ * FC_BURST, FC_BURST);
+	}
+	assert_false(fc_handoff_has_room(&handoff));
+	rte_ring_free(handoff.ring);
+}
+
+static void *produce(void *arg)
+{
+	struct fc_handoff *handoff = arg;
+	uint64_t next = 0;
+	uint32_t random = 7;
+
+	while (next < N_PACKETS) {
+		uint16_t n;
+
+		random = random * 1664525 + 1013904223;
+		n = (uint16_t)RTE_MIN((uint64_t)(random >> 27) + 1, N_PACKETS - next);
+		if (!fc_handoff_has_room(handoff)) {
+			sched_yield();
+			continue;
+		}
+		push(handoff, (uint16_t)(next % 1000), next, n);
+		next += n;
+	}
+	return NULL;
+}
+
+static void test_two_threads(void **state)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	struct fc_handoff handoff;
+	pthread_t producer;
+	uint64_t next = 0, n_wrong = 0;
+
+	(void)state;
+	begin(&handoff);
+	assert_int_equal(pthread_create(&producer, NULL, produce, &handoff), 0);
+	while (next < N_PACKETS) {
+		uint64_t start;
+		uint16_t route, n = fc_handoff_pop(&handoff, &route, &start, packets);
+
+		if (n == 0) {
+			sched_yield();
+			continue;
+		}
+		n_wrong += start != next || route != next % 1000;
+		for (uint16_t i = 0; i < n; i++)
+			n_wrong += packets[i] != packet(next + i);
+		next += n;
+	}
+	pthread_join(producer, NULL);
+	assert_int_equal(n_wrong, 0);
+	assert_int_equal(next, N_PACKETS);
+	assert_true(rte_ring_empty(handoff.ring));
+	rte_ring_free(handoff.ring);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_framing),
+		cmocka_unit_test(test_hysteresis),
+		cmocka_unit_test(test_two_threads),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
+}
