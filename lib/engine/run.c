@@ -35,12 +35,13 @@ int fc_engine_start(struct fc_engine *engine)
 	int ret = 0;
 
 	engine->is_running = true;
-	for (uint16_t l = 0; ret == 0 && l < engine->plan->n_lanes; l++) {
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
 		struct fc_lane *lane = &engine->lanes[l];
 
 		if (lane == not_ours)
 			continue;
-		ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
+		if (ret == 0)
+			ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
 		if (ret != 0) /* nothing runs there that could see a phase */
 			atomic_store_explicit(
 				&lane->phase_seen, FC_PHASE_STOP, memory_order_relaxed);
@@ -54,10 +55,11 @@ static void set_phase(struct fc_engine *engine, enum fc_phase phase)
 		atomic_store_explicit(&engine->lanes[l].phase, phase, memory_order_release);
 }
 
+/* Whether every lane has come to this phase; one that never ran counts as stopped. */
 static bool has_seen_phase(const struct fc_engine *engine, enum fc_phase phase)
 {
 	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
-		if (atomic_load_explicit(&engine->lanes[l].phase_seen, memory_order_acquire) !=
+		if (atomic_load_explicit(&engine->lanes[l].phase_seen, memory_order_acquire) <
 			(int)phase)
 			return false;
 	return true;
