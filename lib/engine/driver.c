@@ -83,6 +83,14 @@ static void correct_af_xdp(struct fc_port_facts *facts, struct rte_kvargs *argum
 	facts->tx_held = AF_XDP_DESCRIPTORS;
 }
 
+static void correct_tap(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	RTE_SET_USED(arguments);
+	/* It wants as many rx queues as tx queues, and one is what a port sends on. */
+	facts->needs_rx_queue = true;
+	facts->max_rx_queues = 1;
+}
+
 static const struct {
 	const char *driver;
 	void (*correct)(struct fc_port_facts *facts, struct rte_kvargs *arguments);
@@ -92,6 +100,7 @@ static const struct {
 	{ "net_pcap", correct_pcap },
 	{ "net_af_packet", correct_af_packet },
 	{ "net_af_xdp", correct_af_xdp },
+	{ "net_tap", correct_tap },
 };
 
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info)
