@@ -17,7 +17,7 @@
 #define MAX_TAGS       2
 #define DEFAULT_BUFFER 2048 /* bytes of a frame in one mbuf, the usual */
 #define MIN_WINDOW     (4 * FC_BURST)
-#define MAX_ROUNDS     4 /* bursts of a tap that an lcore may have in hand at once */
+#define MAX_ROUNDS     4 /* bursts of a tap that an lcore may have in hand from one source */
 #define MIN_MTU	       68
 
 uint16_t fc_plan_port_names(
@@ -180,11 +180,19 @@ static bool feeds(const struct fc_output_config *output, uint16_t tap)
 	return false;
 }
 
+/* Buffers that the longest packet of a port takes; rings of packets may be full of such. */
+static uint32_t count_segments(const struct fc_plan_port *port)
+{
+	return port->facts.splits_rx ? (longest_rx(port) + DEFAULT_BUFFER - 1) / DEFAULT_BUFFER
+				     : 1;
+}
+
 /* Buffers that ports hold: received ahead, and being sent; each sending port counts once. */
 static uint32_t count_for_ports(const struct fc_plan *plan, uint16_t tap)
 {
 	const struct fc_plan_port *rx = &plan->ports[plan->taps[tap].port];
 	uint32_t n = (uint32_t)rx->n_rx_queues * rx->rx_descriptors;
+	uint32_t n_segments = count_segments(rx);
 
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
 		const struct fc_plan_port *port = &plan->ports[i];
@@ -194,7 +202,7 @@ static uint32_t count_for_ports(const struct fc_plan *plan, uint16_t tap)
 			sends |=
 				plan->outputs[o].port == i && feeds(&plan->config->outputs[o], tap);
 		if (sends)
-			n += (uint32_t)port->tx_descriptors + port->facts.tx_held;
+			n += port->tx_descriptors + port->facts.tx_held * n_segments;
 	}
 	return n;
 }
@@ -203,20 +211,27 @@ static uint32_t count_for_ports(const struct fc_plan *plan, uint16_t tap)
 static uint32_t count_for_lcores(const struct fc_plan *plan, uint16_t tap)
 {
 	const struct fc_plan_tap *t = &plan->taps[tap];
-	bool receives[FC_MAX_LCORES] = { false }, sends[FC_MAX_LCORES] = { false };
-	uint32_t n = 0;
+	uint16_t n_queues[FC_MAX_LCORES] = { 0 };
+	bool sends[FC_MAX_LCORES] = { false };
+	uint32_t n = 0, n_segments = count_segments(&plan->ports[t->port]);
 
 	for (uint16_t q = 0; q < t->n_queues; q++)
-		receives[t->lanes[q]] = true;
+		n_queues[t->lanes[q]]++;
 	for (uint16_t o = 0; o < plan->config->n_outputs; o++)
 		if (feeds(&plan->config->outputs[o], tap))
 			sends[plan->ports[plan->outputs[o].port].tx_lane] = true;
 	for (uint16_t i = 0; i < plan->n_lanes; i++) {
-		if (receives[i] || sends[i])
-			n += FC_POOL_CACHE_SIZE * 3 / 2 + MAX_ROUNDS * FC_BURST;
-		for (uint16_t j = 0; j < plan->n_lanes; j++)
-			if (receives[i] && sends[j] && i != j)
-				n += FC_HANDOFF_WORDS;
+		uint32_t n_bursts = RTE_MAX((uint32_t)n_queues[i], (uint32_t)MAX_ROUNDS);
+
+		if (n_queues[i] == 0 && !sends[i])
+			continue;
+		for (uint16_t j = 0; sends[i] && j < plan->n_lanes; j++) {
+			if (n_queues[j] == 0 || i == j)
+				continue;
+			n += FC_HANDOFF_WORDS * n_segments;
+			n_bursts += MAX_ROUNDS;
+		}
+		n += FC_POOL_CACHE_SIZE * 3 / 2 + n_bursts * FC_BURST * n_segments;
 	}
 	return n;
 }
@@ -249,24 +264,28 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	struct fc_plan_output *output = &plan->outputs[index];
 	const struct fc_plan_port *port = &plan->ports[output->port];
 	bool gets_segments = false;
-	uint32_t buffer = DEFAULT_BUFFER;
+	uint32_t longest = 0, n_buffers = 1, n_segments = 1;
 
-	for (uint16_t i = 0; i < config->n_from; i++)
-		gets_segments |= plan->taps[config->from[i]].gives_segments;
+	for (uint16_t i = 0; i < config->n_from; i++) {
+		const struct fc_plan_tap *tap = &plan->taps[config->from[i]];
+		const struct fc_plan_port *rx = &plan->ports[tap->port];
+
+		gets_segments |= tap->gives_segments;
+		longest = RTE_MAX(longest, longest_rx(rx));
+		n_segments = RTE_MAX(n_segments, count_segments(rx));
+	}
 	output->is_linear = !port->facts.takes_segments;
 	output->needs_copies = writes(&config->edits) || (output->is_linear && gets_segments);
 	if (!output->needs_copies)
 		return;
-	if (output->is_linear && gets_segments)
-		buffer = longest_rx(port);
-	size_pool(&output->copies, buffer);
+	size_pool(&output->copies, output->is_linear ? longest : DEFAULT_BUFFER);
 	output->copies.socket = port->facts.socket;
 	/* A header and, of long packets, clones of what follows. */
-	output->copies.n_mbufs = 2U * (port->tx_descriptors + port->facts.tx_held) +
-				 FC_POOL_CACHE_SIZE * 3 / 2 +
-				 (uint32_t)config->n_from * 4 * FC_BURST;
-	if (output->is_linear)
-		output->copies.n_mbufs -= port->tx_descriptors + port->facts.tx_held;
+	if (!output->is_linear)
+		n_buffers = 1 + n_segments;
+	output->copies.n_mbufs = RTE_MIN(n_buffers, 2U) * port->tx_descriptors +
+				 n_buffers * port->facts.tx_held + FC_POOL_CACHE_SIZE * 3 / 2 +
+				 n_buffers * 2 * FC_BURST * config->n_from;
 }
 
 static void connect_ports(struct fc_plan *plan, const struct fc_port_facts *facts)

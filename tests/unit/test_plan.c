@@ -145,6 +145,40 @@ static void test_pool_on_two_lcores(void **state)
 	}
 }
 
+/* Rings hold packets, and a packet may have several segments: five of 2 KiB for 9,000 bytes. */
+static void test_segments(void **state)
+{
+	(void)state;
+	for (unsigned n_segments = 1; n_segments <= 5; n_segments += 4) {
+		const struct fc_plan_tap *tap;
+		struct setup s;
+
+		begin(&s, ONE_TO_TWO ",\"lcores\":{\"rx\":[1],\"tx\":[2]}}", 2);
+		s.facts[0].splits_rx = n_segments != 1;
+		s.facts[1].tx_held = 500;
+		tap = &make(&s)->taps[0];
+		assert_int_equal(tap->n_for_ports, 1024 + 1024 + 500 * n_segments + 1024);
+		assert_true(tap->n_for_lcores >=
+			    2 * CACHE + (FC_HANDOFF_WORDS + 2 * HAND) * n_segments);
+		end(&s);
+	}
+}
+
+/* An lcore may have a burst in hand of each queue that it polls, and of each lcore before it. */
+static void test_many_queues(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s, ONE_TO_TWO ",\"ports\":{\"0000:01:00.0\":{\"rx_queues\":40}},"
+			     "\"lcores\":{\"rx\":[1,2],\"tx\":[3]}}",
+		3);
+	s.facts[0].splits_rx = false;
+	assert_true(make(&s)->taps[0].n_for_lcores >=
+		    3 * CACHE + 2 * (20 * FC_BURST + FC_HANDOFF_WORDS + HAND));
+	end(&s);
+}
+
 /* A port that two outputs share holds its descriptors once. */
 static void test_shared_port(void **state)
 {
@@ -312,6 +346,7 @@ static void test_copies(void **state)
 		{ ",\"vlan\":{\"push\":5}", true, true, true, false },
 		{ ",\"vlan\":{\"pop\":1}", true, true, true, false },
 		{ ",\"trim\":4", false, true, true, false },
+		{ ",\"trim\":4", false, false, true, true },
 		{ ",\"truncate\":64", true, true, true, false },
 		{ ",\"sample\":10", true, true, false, false },
 		{ ",\"filter\":\"ip\"", true, true, false, false },
@@ -330,13 +365,19 @@ static void test_copies(void **state)
 		begin(&s, json, 1);
 		s.facts[0].splits_rx = cases[i].splits;
 		s.facts[1].takes_segments = cases[i].takes_segments;
+		s.facts[1].tx_held = 500;
 		output = &make(&s)->outputs[0];
 		assert_int_equal(output->needs_copies, cases[i].needs_copies);
 		assert_int_equal(output->is_linear, cases[i].is_linear);
 		assert_int_equal(output->copies.n_mbufs != 0, cases[i].needs_copies);
-		if (cases[i].needs_copies) /* the port full, a burst in the stash, the cache */
+		/* The port full, a burst in the stash, the cache; of each packet all segments. */
+		if (cases[i].needs_copies)
 			assert_true(output->copies.n_mbufs >=
-				    s.plan->ports[1].tx_descriptors + FC_BURST + CACHE);
+				    1024 + CACHE +
+					    (cases[i].is_linear     ? 1U
+						    : cases[i].splits ? 6U
+								      : 2U) *
+						    (FC_BURST + 500));
 		if (cases[i].needs_copies && cases[i].is_linear)
 			assert_true(output->copies.data_room >= 9018 + RTE_PKTMBUF_HEADROOM);
 		end(&s);
@@ -457,6 +498,8 @@ int main(void)
 		cmocka_unit_test(test_port_names),
 		cmocka_unit_test(test_pool_on_one_lcore),
 		cmocka_unit_test(test_pool_on_two_lcores),
+		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_many_queues),
 		cmocka_unit_test(test_shared_port),
 		cmocka_unit_test(test_small_ring),
 		cmocka_unit_test(test_data_room),
