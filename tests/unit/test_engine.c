@@ -239,7 +239,7 @@ static void test_too_little_memory(void **state)
 	(void)state;
 	make_port("net_null0", "");
 	used = heap_used();
-	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"1g\"}},"
+	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"4g\"}},"
 				      "\"outputs\":{\"b\":{\"port\":\"net_null0\",\"from\":[\"a\"]}}}"),
 		-ENOMEM);
 	assert_true(has_finding(run.findings, "taps.a", "MiB"));
@@ -548,7 +548,7 @@ static int start_eal(void **state)
 
 	(void)state;
 	snprintf(argument, sizeof(argument), "--lcores=%s", lcores);
-	fixture_start_eal((const char *const[]){ argument, NULL });
+	fixture_start_eal((const char *const[]){ argument, "-m", "512", NULL });
 	return 0;
 }
 
