@@ -183,8 +183,7 @@ static bool feeds(const struct fc_output_config *output, uint16_t tap)
 /* Buffers that the longest packet of a port takes; rings of packets may be full of such. */
 static uint32_t count_segments(const struct fc_plan_port *port)
 {
-	return port->facts.splits_rx ? (longest_rx(port) + DEFAULT_BUFFER - 1) / DEFAULT_BUFFER
-				     : 1;
+	return port->facts.splits_rx ? (longest_rx(port) + DEFAULT_BUFFER - 1) / DEFAULT_BUFFER : 1;
 }
 
 /* Buffers that ports hold: received ahead, and being sent; each sending port counts once. */

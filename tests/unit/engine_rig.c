@@ -58,9 +58,9 @@ static struct fault *inject(struct rig_port *port)
 	struct fault *fault = &faults[port->port.id];
 
 	if (fault->queue == NULL) {
-		*fault = (struct fault){ .queue = ops->txq.data[0],
-			.send = ops->tx_pkt_burst,
-			.limit = RIG_ALL };
+		*fault = (struct fault){
+			.queue = ops->txq.data[0], .send = ops->tx_pkt_burst, .limit = RIG_ALL
+		};
 		ops->tx_pkt_burst = send_few;
 		ops->tx_pkt_prepare = refuse_some;
 	}
@@ -154,8 +154,8 @@ void rig_output_begin(struct fc_output *output, struct rig_port *port, const str
 	output->port = &port->port;
 	begin_chain(&output->chain, edits);
 	output->prepares = linear || output->chain.n_write != 0;
-	output->how = (struct fc_private){ copies, output->chain.reach, output->chain.growth,
-		linear };
+	output->how =
+		(struct fc_private){ copies, output->chain.reach, output->chain.growth, linear };
 }
 
 void rig_output_end(struct fc_output *output)
@@ -163,8 +163,8 @@ void rig_output_end(struct fc_output *output)
 	fc_chain_end(&output->chain);
 }
 
-void rig_feed_begin(struct fc_feed *feed, struct fc_output *output,
-	const _Atomic uint64_t *reached, uint32_t window)
+void rig_feed_begin(struct fc_feed *feed, struct fc_output *output, const _Atomic uint64_t *reached,
+	uint32_t window)
 {
 	memset(feed, 0, sizeof(*feed));
 	feed->output = output;
@@ -254,8 +254,8 @@ void rig_frame_bytes(uint8_t *bytes, uint64_t number, uint32_t length, unsigned 
 	bytes[at + 1] = 0xb5;
 }
 
-struct rte_mbuf *rig_frame(struct rte_mempool *pool, uint64_t number, uint32_t length,
-	unsigned n_tags, uint16_t part)
+struct rte_mbuf *rig_frame(
+	struct rte_mempool *pool, uint64_t number, uint32_t length, unsigned n_tags, uint16_t part)
 {
 	uint8_t bytes[RIG_MAX_FRAME];
 

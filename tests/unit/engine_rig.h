@@ -54,8 +54,8 @@ void rig_output_begin(struct fc_output *output, struct rig_port *port, const str
 	struct rte_mempool *copies, bool linear);
 void rig_output_end(struct fc_output *output);
 
-void rig_feed_begin(struct fc_feed *feed, struct fc_output *output,
-	const _Atomic uint64_t *reached, uint32_t window);
+void rig_feed_begin(struct fc_feed *feed, struct fc_output *output, const _Atomic uint64_t *reached,
+	uint32_t window);
 
 /** Give up what waits, and the memory. */
 void rig_feed_end(struct fc_feed *feed);
@@ -91,8 +91,8 @@ uint64_t rig_feed_sum(const struct fc_feed *feed);
 void rig_frame_bytes(uint8_t *bytes, uint64_t number, uint32_t length, unsigned n_tags);
 
 /** Make frame @p number; @p part as in fixture_packet(). */
-struct rte_mbuf *rig_frame(struct rte_mempool *pool, uint64_t number, uint32_t length,
-	unsigned n_tags, uint16_t part);
+struct rte_mbuf *rig_frame(
+	struct rte_mempool *pool, uint64_t number, uint32_t length, unsigned n_tags, uint16_t part);
 uint64_t rig_frame_number(const struct rte_mbuf *packet);
 
 /** What the edits that write make of a frame, done in the plainest way. @return The new length. */

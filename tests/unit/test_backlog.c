@@ -136,7 +136,8 @@ static void test_late(void **state)
 		{ 0, 1, 0, true },
 		{ 0, 128, 128, false },
 		{ 0, 129, 128, true },
-		{ 1000, 900, 10, false }, /* ahead: another queue of the tap has not been read yet */
+		{ 1000, 900, 10,
+			false }, /* ahead: another queue of the tap has not been read yet */
 		{ POSITIONS - 10, POSITIONS + 90, 100, false },
 		{ POSITIONS - 10, POSITIONS + 91, 100, true },
 		{ POSITIONS - 10, 91, 100, true },
@@ -152,8 +153,7 @@ static void test_late(void **state)
 
 		assert_int_equal(begin(&backlog, 1), 0);
 		push(&backlog, cases[i].start, 0, 1);
-		assert_int_equal(
-			fc_backlog_is_late(&backlog, cases[i].reached, cases[i].window),
+		assert_int_equal(fc_backlog_is_late(&backlog, cases[i].reached, cases[i].window),
 			cases[i].is_late);
 		expect(&backlog, 0, 1, 1);
 		fc_backlog_end(&backlog);

@@ -202,8 +202,9 @@ static void test_missing_ports(void **state)
 	struct run run;
 
 	(void)state;
-	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_gone0\"}},"
-				      "\"outputs\":{\"b\":{\"port\":\"0000:ff:00.0\",\"from\":[\"a\"]}}}"),
+	assert_int_equal(
+		create(&run, "{\"taps\":{\"a\":{\"port\":\"net_gone0\"}},"
+			     "\"outputs\":{\"b\":{\"port\":\"0000:ff:00.0\",\"from\":[\"a\"]}}}"),
 		-EINVAL);
 	assert_null(run.engine);
 	assert_true(has_finding(run.findings, "taps.a.port", "--vdev"));
@@ -220,9 +221,10 @@ static void test_bad_lcores(void **state)
 	(void)state;
 	make_port("net_null0", "");
 	used = heap_used();
-	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\"}},"
-				      "\"outputs\":{\"b\":{\"port\":\"net_null0\",\"from\":[\"a\"]}},"
-				      "\"lcores\":{\"rx\":[99],\"tx\":[98]}}"),
+	assert_int_equal(
+		create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\"}},"
+			     "\"outputs\":{\"b\":{\"port\":\"net_null0\",\"from\":[\"a\"]}},"
+			     "\"lcores\":{\"rx\":[99],\"tx\":[98]}}"),
 		-EINVAL);
 	assert_true(has_finding(run.findings, "lcores.rx[0]", "99"));
 	assert_true(has_finding(run.findings, "lcores.tx[0]", "98"));
@@ -239,8 +241,9 @@ static void test_too_little_memory(void **state)
 	(void)state;
 	make_port("net_null0", "");
 	used = heap_used();
-	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"4g\"}},"
-				      "\"outputs\":{\"b\":{\"port\":\"net_null0\",\"from\":[\"a\"]}}}"),
+	assert_int_equal(
+		create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"4g\"}},"
+			     "\"outputs\":{\"b\":{\"port\":\"net_null0\",\"from\":[\"a\"]}}}"),
 		-ENOMEM);
 	assert_true(has_finding(run.findings, "taps.a", "MiB"));
 	destroy(&run);
@@ -286,8 +289,9 @@ static void test_never_started(void **state)
 
 	(void)state;
 	make_port("net_ring0", "");
-	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_ring0\",\"ring\":\"1m\"}},"
-				      "\"outputs\":{\"b\":{\"port\":\"net_ring0\",\"from\":[\"a\"]}}}"),
+	assert_int_equal(
+		create(&run, "{\"taps\":{\"a\":{\"port\":\"net_ring0\",\"ring\":\"1m\"}},"
+			     "\"outputs\":{\"b\":{\"port\":\"net_ring0\",\"from\":[\"a\"]}}}"),
 		0);
 	fc_engine_stop(run.engine, 0);
 	destroy(&run);
@@ -314,9 +318,10 @@ static void test_lcore_in_use(void **state)
 		return;
 	make_port("net_null0", "");
 	make_port("net_null1", "");
-	assert_int_equal(create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"1m\"}},"
-				      "\"outputs\":{\"b\":{\"port\":\"net_null1\",\"from\":[\"a\"]}},"
-				      "\"lcores\":{\"rx\":[1],\"tx\":[2]}}"),
+	assert_int_equal(
+		create(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"1m\"}},"
+			     "\"outputs\":{\"b\":{\"port\":\"net_null1\",\"from\":[\"a\"]}},"
+			     "\"lcores\":{\"rx\":[1],\"tx\":[2]}}"),
 		0);
 	assert_int_equal(fc_engine_n_lanes(run.engine), 2);
 	atomic_store(&keep_busy, true);
@@ -441,8 +446,8 @@ static void test_pool_when_stalled(void **state)
 	for (unsigned i = 1; i <= 100; i++) {
 		wait_until_received(run.engine, i * 1000);
 		fc_engine_tap_stats(run.engine, 0, &tap);
-		assert_true(tap.pool_free >=
-			    fc_engine_plan(run.engine)->taps[0].n_for_ports - SLOTS);
+		assert_true(
+			tap.pool_free >= fc_engine_plan(run.engine)->taps[0].n_for_ports - SLOTS);
 	}
 	stop(&run, 0);
 	fc_engine_tap_stats(run.engine, 0, &tap);
@@ -488,8 +493,7 @@ static void test_drain(void **state)
 	start(&run, "{\"taps\":{\"a\":{\"port\":\"net_ring_in\",\"ring\":\"1m\"}},"
 		    "\"outputs\":{\"b\":{\"port\":\"net_ring_out\",\"from\":[\"a\"]}}}");
 	for (unsigned i = 0; i < 400; i++)
-		assert_int_equal(
-			rte_ring_enqueue(in.in, rig_frame(pool, i, LENGTH, 0, 0)), 0);
+		assert_int_equal(rte_ring_enqueue(in.in, rig_frame(pool, i, LENGTH, 0, 0)), 0);
 	wait_until_received(run.engine, 400);
 	assert_false(fc_engine_is_empty(run.engine));
 	assert_int_equal(pthread_create(&reader, NULL, read_slowly, &out), 0);

@@ -24,7 +24,7 @@
 #define NO_MORE_BYTES (RIG_MAX_FRAME + 16)
 
 struct feed_model {
-	uint64_t last;	/* number of the last frame that came out, + 1 */
+	uint64_t last; /* number of the last frame that came out, + 1 */
 	uint64_t n_out, size_out;
 	uint64_t n_filtered, n_too_long;
 };
@@ -144,8 +144,8 @@ static void begin(struct world *w)
 			if (!w->connected[t][o])
 				continue;
 			feeds[n++] = &w->feeds[t][o];
-			rig_feed_begin(&w->feeds[t][o], &w->outputs[o], &w->taps[t].reached,
-				WINDOW);
+			rig_feed_begin(
+				&w->feeds[t][o], &w->outputs[o], &w->taps[t].reached, WINDOW);
 		}
 		rig_tap_connect(&w->taps[t], feeds, n);
 	}
@@ -215,8 +215,8 @@ static void put(struct world *w, unsigned tap, unsigned n)
 	for (; n > 0; n--) {
 		uint64_t number = (uint64_t)tap << TAP_SHIFT | w->n_put[tap]++;
 		uint32_t length = length_of(number);
-		struct rte_mbuf *packet = rig_frame(w->pool, number, length, tags_of(number),
-			part_of(number, length));
+		struct rte_mbuf *packet = rig_frame(
+			w->pool, number, length, tags_of(number), part_of(number, length));
 
 		if (below(64) == 0)
 			hold(&w->held[below(N_HELD)], packet);
@@ -264,8 +264,7 @@ static void check_feed(const struct world *w, unsigned t, unsigned o)
 	uint64_t n_oversize = fc_tally_read(&feed->drops[FC_DROP_OVERSIZE]).packets;
 
 	assert_int_equal(rig_feed_sum(feed), w->n_passed[t]);
-	assert_int_equal(
-		fc_tally_read(&feed->drops[FC_DROP_FILTERED]).packets, model->n_filtered);
+	assert_int_equal(fc_tally_read(&feed->drops[FC_DROP_FILTERED]).packets, model->n_filtered);
 	assert_int_equal(fc_tally_read(&feed->drops[FC_DROP_NOMBUF]).packets, 0);
 	assert_int_equal(fc_tally_read(&feed->drops[FC_DROP_TX_REFUSED]).packets, 0);
 	/* Of those that are lost in the backlog it is not known how long they would have been. */

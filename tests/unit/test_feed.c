@@ -29,8 +29,8 @@ static void begin(struct bench *bench, struct rte_mempool *pool, const struct fc
 	if (n_copies != 0)
 		bench->copies = fixture_pool_new("copies", n_copies, 2048);
 	rig_port_start(&bench->port, "feed", 64, pool);
-	rig_output_begin(&bench->output, &bench->port, edits != NULL ? edits : &none, bench->copies,
-		linear);
+	rig_output_begin(
+		&bench->output, &bench->port, edits != NULL ? edits : &none, bench->copies, linear);
 	rig_feed_begin(&bench->feed, &bench->output, &bench->reached, WINDOW);
 }
 
@@ -56,14 +56,14 @@ static void offer(struct bench *bench, struct rte_mbuf *const *packets, uint16_t
 	for (uint16_t i = 0; i < n; i++)
 		copy[i] = kept[i] = packets[i];
 	bench->reached += n;
-	fc_feed_offer(&bench->feed, copy, n, fc_packets_size(packets, n), bench->reached - n,
-		owned);
+	fc_feed_offer(
+		&bench->feed, copy, n, fc_packets_size(packets, n), bench->reached - n, owned);
 	if (!owned)
 		rte_pktmbuf_free_bulk(kept, n);
 }
 
-static void offer_frames(struct bench *bench, uint64_t first, uint16_t n, uint32_t length,
-	uint16_t part, bool owned)
+static void offer_frames(
+	struct bench *bench, uint64_t first, uint16_t n, uint32_t length, uint16_t part, bool owned)
 {
 	struct rte_mbuf *packets[FC_BURST];
 
@@ -122,7 +122,7 @@ static void test_filtered(void **state)
 	struct fc_edits edits = rig_no_edits();
 	struct bench bench;
 
-	edits.filter = (char *)(uintptr_t)"ether[5] & 3 = 1";
+	edits.filter = (char *)(uintptr_t) "ether[5] & 3 = 1";
 	for (int owned = 0; owned <= 1; owned++) {
 		begin(&bench, *state, &edits, 0, false);
 		offer_frames(&bench, 0, N, LENGTH, 0, owned);
@@ -182,8 +182,7 @@ static void test_oversize(void **state)
 		bench.port.port.max_frame = 100;
 		bench.port.port.max_tagged_frame = 104;
 		for (size_t i = 0; i < RTE_DIM(cases); i++) {
-			packets[i] =
-				rig_frame(*state, i, cases[i].length, cases[i].n_tags, 0);
+			packets[i] = rig_frame(*state, i, cases[i].length, cases[i].n_tags, 0);
 			n_lost += !cases[i].passes;
 			size_lost += cases[i].passes ? 0 : cases[i].length;
 		}
@@ -265,7 +264,8 @@ static void test_nombuf(void **state)
 	edits.vlan.vid[0] = 7;
 	for (int linear = 0; linear <= 1; linear++) {
 		begin(&bench, *state, linear ? NULL : &edits, 5, linear);
-		/* Not owned, so each needs a copy; the port is not read, so copies do not return. */
+		/* Not owned, so each needs a copy; the port is not read, so copies do not return.
+		 */
 		offer_frames(&bench, 0, N, LENGTH, linear ? 30 : 0, false);
 		expect_drops(&bench, FC_DROP_NOMBUF, N - 5, (N - 5) * LENGTH);
 		for (unsigned i = 0; i < 5; i++)
@@ -333,8 +333,7 @@ static void test_takes_few(void **state)
 			offer_frames(&bench, 0, N, LENGTH, 0, false);
 			offer_frames(&bench, N, N, LENGTH, 0, false);
 			assert_int_equal(fc_tally_read(&bench.feed.tx).packets, limit);
-			assert_int_equal(
-				fc_tally_read(&bench.feed.queued).packets, 2 * N - limit);
+			assert_int_equal(fc_tally_read(&bench.feed.queued).packets, 2 * N - limit);
 			assert_int_equal(rig_feed_sum(&bench.feed), 2 * N);
 			rig_port_limit(&bench.port, RIG_ALL);
 			while (fc_feed_is_waiting(&bench.feed))
@@ -363,8 +362,7 @@ static void test_discard(void **state)
 		offer_frames(&bench, N, N, LENGTH, 0, true);
 		fc_feed_discard(&bench.feed);
 		/* Of what was edited already, the edited bytes are lost. */
-		expect_drops(&bench, FC_DROP_OVERRUN, 2 * N - 3,
-			(N - 3) * length + N * LENGTH);
+		expect_drops(&bench, FC_DROP_OVERRUN, 2 * N - 3, (N - 3) * length + N * LENGTH);
 		assert_false(fc_feed_is_waiting(&bench.feed));
 		end(&bench);
 	}

@@ -56,8 +56,7 @@ static void test_framing(void **state)
 	for (size_t i = 0; i < RTE_DIM(cases); i++)
 		push(&handoff, cases[i].route, cases[i].start, cases[i].n);
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
-		assert_int_equal(
-			fc_handoff_pop(&handoff, &route, &start, packets), cases[i].n);
+		assert_int_equal(fc_handoff_pop(&handoff, &route, &start, packets), cases[i].n);
 		assert_int_equal(route, cases[i].route);
 		assert_int_equal(start, cases[i].start & POSITION_MASK);
 		for (uint16_t k = 0; k < cases[i].n; k++)

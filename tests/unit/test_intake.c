@@ -41,8 +41,8 @@ static void add_handoff(struct bench *b, unsigned lane)
 	b->handoffs[lane].ring = rte_ring_create(
 		name, FC_HANDOFF_WORDS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	assert_non_null(b->handoffs[lane].ring);
-	b->routes[b->tap.intake.n_routes++] = (struct fc_route){ .handoff = &b->handoffs[lane],
-		.index = (uint16_t)(100 + lane) };
+	b->routes[b->tap.intake.n_routes++] =
+		(struct fc_route){ .handoff = &b->handoffs[lane], .index = (uint16_t)(100 + lane) };
 }
 
 static void add_feed(struct bench *b)
@@ -147,7 +147,7 @@ static void test_filtered(void **state)
 	struct bench b;
 
 	(void)state;
-	edits.filter = (char *)(uintptr_t)"ether[5] & 3 = 1";
+	edits.filter = (char *)(uintptr_t) "ether[5] & 3 = 1";
 	begin(&b, &edits, 63);
 	add_feed(&b);
 	put(&b, 0, 16, LENGTH, 0);
@@ -345,8 +345,8 @@ static void test_references(void **state)
 				assert_int_equal(rte_mbuf_refcnt_read(s), 3);
 			rte_pktmbuf_free(packet);
 			for (unsigned lane = 0; lane < N_LANES; lane++) {
-				assert_int_equal(fc_handoff_pop(&b.handoffs[lane], &route, &start,
-							 packets),
+				assert_int_equal(
+					fc_handoff_pop(&b.handoffs[lane], &route, &start, packets),
 					1);
 				assert_ptr_equal(packets[0], packet);
 				assert_int_equal(start, (i - 1) * n_segments);

@@ -19,10 +19,10 @@ struct example {
 	const char *name, *json, *ports, *lcores, *expected;
 };
 
-#define TAP(name, port)	       "\"" name "\":{\"port\":\"" port "\"}"
-#define OUT(name, port, from)  "\"" name "\":{\"port\":\"" port "\",\"from\":[" from "]}"
+#define TAP(name, port)		 "\"" name "\":{\"port\":\"" port "\"}"
+#define OUT(name, port, from)	 "\"" name "\":{\"port\":\"" port "\",\"from\":[" from "]}"
 #define CONFIG(taps, outs, more) "{\"taps\":{" taps "},\"outputs\":{" outs "}" more "}"
-#define LCORES(rx, tx)	       ",\"lcores\":{\"rx\":[" rx "],\"tx\":[" tx "]}"
+#define LCORES(rx, tx)		 ",\"lcores\":{\"rx\":[" rx "],\"tx\":[" tx "]}"
 
 static const struct example examples[] = {
 	{ "one lcore does all", CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ""), "--", "0",
@@ -43,7 +43,8 @@ static const struct example examples[] = {
 		"----", "0", "1: rx p.0 rx r.0 tx q tx s" },
 	{ "three paths, two lcores: the load decides",
 		CONFIG(TAP("a", "p") "," TAP("b", "r") "," TAP("e", "t"),
-			OUT("c", "q", "\"a\"") "," OUT("d", "s", "\"b\"") "," OUT("f", "u", "\"e\""),
+			OUT("c", "q", "\"a\"") "," OUT("d", "s", "\"b\"") "," OUT(
+				"f", "u", "\"e\""),
 			""),
 		"------", "00", "1: rx p.0 rx t.0 tx q tx u; 2: rx r.0 tx s" },
 	{ "ports stay on their NUMA node",
@@ -63,16 +64,19 @@ static const struct example examples[] = {
 		"--", "0", "1: rx p.0 rx r.0 tx p tx r" },
 	{ "the heavier group gets the third lcore",
 		CONFIG(TAP("a", "p") "," TAP("b", "r"),
-			OUT("c", "q", "\"a\"") "," OUT("d", "s", "\"b\"") "," OUT("e", "t", "\"b\""),
+			OUT("c", "q", "\"a\"") "," OUT("d", "s", "\"b\"") "," OUT(
+				"e", "t", "\"b\""),
 			""),
 		"-----", "000", "1: rx p.0 tx q; 2: rx r.0; 3: tx s tx t" },
 	{ "many outputs: more lcores send than receive",
 		CONFIG(TAP("a", "p"),
-			OUT("b", "q", "\"a\"") "," OUT("c", "r", "\"a\"") "," OUT("d", "s", "\"a\""),
+			OUT("b", "q", "\"a\"") "," OUT("c", "r", "\"a\"") "," OUT(
+				"d", "s", "\"a\""),
 			""),
 		"----", "000", "1: rx p.0; 2: tx q tx s; 3: tx r" },
 	{ "queues of a tap go round",
-		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"ports\":{\"p\":{\"rx_queues\":4}}"),
+		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""),
+			",\"ports\":{\"p\":{\"rx_queues\":4}}"),
 		"--", "000", "1: rx p.0 rx p.2; 2: rx p.1 rx p.3; 3: tx q" },
 	{ "as told", CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), LCORES("3", "1")), "--", "000",
 		"1: tx q; 3: rx p.0" },
@@ -83,14 +87,14 @@ static const struct example examples[] = {
 			LCORES("1,2", "3")),
 		"101", "010", "1: rx r.0; 2: rx p.0; 3: tx q" },
 	{ "only rx told: the others send",
-		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"lcores\":{\"rx\":[2]}"), "--", "00",
-		"1: tx q; 2: rx p.0" },
+		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"lcores\":{\"rx\":[2]}"), "--",
+		"00", "1: tx q; 2: rx p.0" },
 	{ "only tx told: the others receive",
-		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"lcores\":{\"tx\":[1]}"), "--", "00",
-		"1: tx q; 2: rx p.0" },
+		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"lcores\":{\"tx\":[1]}"), "--",
+		"00", "1: tx q; 2: rx p.0" },
 	{ "only rx told, and it is all there is",
-		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"lcores\":{\"rx\":[1]}"), "--", "0",
-		"1: rx p.0 tx q" },
+		CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ",\"lcores\":{\"rx\":[1]}"), "--",
+		"0", "1: rx p.0 tx q" },
 	{ "no lcore on the port's node", CONFIG(TAP("a", "p"), OUT("b", "q", "\"a\""), ""), "11",
 		"0", "1: rx p.0 tx q" },
 	{ "an lcore that is not there",
@@ -132,16 +136,16 @@ static void describe(const struct fc_plan *plan, char text[MAX_TEXT])
 			for (uint16_t q = 0; q < plan->taps[t].n_queues; q++) {
 				if (plan->taps[t].lanes[q] != l)
 					continue;
-				used += (size_t)snprintf(text + used, MAX_TEXT - used,
-					" rx %s.%u", plan->config->taps[t].port, q);
+				used += (size_t)snprintf(text + used, MAX_TEXT - used, " rx %s.%u",
+					plan->config->taps[t].port, q);
 				receives = true;
 			}
 		}
 		for (uint16_t i = 0; i < plan->n_ports; i++) {
 			if (!plan->ports[i].is_output || plan->ports[i].tx_lane != l)
 				continue;
-			used += (size_t)snprintf(text + used, MAX_TEXT - used, " tx %s",
-				plan->ports[i].facts.name);
+			used += (size_t)snprintf(
+				text + used, MAX_TEXT - used, " tx %s", plan->ports[i].facts.name);
 			sends = true;
 		}
 		assert_int_equal(plan->lanes[l].receives, receives);
@@ -155,8 +159,8 @@ static void test_examples(void **state)
 	for (size_t i = 0; i < RTE_DIM(examples); i++) {
 		const struct example *example = &examples[i];
 		struct fc_findings *findings = fc_findings_new("test");
-		struct fc_config *config = fc_config_parse(
-			example->json, strlen(example->json), NULL, findings);
+		struct fc_config *config =
+			fc_config_parse(example->json, strlen(example->json), NULL, findings);
 		char text[MAX_TEXT] = "";
 		struct fc_plan *plan;
 

@@ -121,8 +121,7 @@ static void test_pool_on_one_lcore(void **state)
 	assert_int_equal(tap->window, (10 << 20) / tap->pool.mbuf_size);
 	assert_true(tap->n_for_ports >= 512 + 256 + 128 + 100);
 	assert_true(tap->n_for_lcores >= CACHE + HAND);
-	assert_int_equal(
-		tap->pool.n_mbufs, tap->window + tap->n_for_ports + tap->n_for_lcores);
+	assert_int_equal(tap->pool.n_mbufs, tap->window + tap->n_for_ports + tap->n_for_lcores);
 	end(&s);
 }
 
@@ -170,8 +169,9 @@ static void test_many_queues(void **state)
 	struct setup s;
 
 	(void)state;
-	begin(&s, ONE_TO_TWO ",\"ports\":{\"0000:01:00.0\":{\"rx_queues\":40}},"
-			     "\"lcores\":{\"rx\":[1,2],\"tx\":[3]}}",
+	begin(&s,
+		ONE_TO_TWO ",\"ports\":{\"0000:01:00.0\":{\"rx_queues\":40}},"
+			   "\"lcores\":{\"rx\":[1,2],\"tx\":[3]}}",
 		3);
 	s.facts[0].splits_rx = false;
 	assert_true(make(&s)->taps[0].n_for_lcores >=
@@ -238,14 +238,13 @@ static void test_data_room(void **state)
 		struct setup s;
 		char json[512];
 
-		snprintf(json, sizeof(json), ONE_TO_TWO ",\"ports\":{\"0000:01:00.0\":{\"mtu\":%u}}}",
-			cases[i].mtu);
+		snprintf(json, sizeof(json),
+			ONE_TO_TWO ",\"ports\":{\"0000:01:00.0\":{\"mtu\":%u}}}", cases[i].mtu);
 		begin(&s, json, 1);
 		s.facts[0].splits_rx = cases[i].splits;
 		s.facts[0].max_rx_frame = cases[i].max_rx_frame;
 		tap = &make(&s)->taps[0];
-		assert_int_equal(
-			tap->pool.data_room, cases[i].buffer + RTE_PKTMBUF_HEADROOM);
+		assert_int_equal(tap->pool.data_room, cases[i].buffer + RTE_PKTMBUF_HEADROOM);
 		assert_int_equal(tap->gives_segments, cases[i].splits);
 		assert_int_equal(s.plan->ports[0].mtu, cases[i].mtu);
 		end(&s);
@@ -372,12 +371,12 @@ static void test_copies(void **state)
 		assert_int_equal(output->copies.n_mbufs != 0, cases[i].needs_copies);
 		/* The port full, a burst in the stash, the cache; of each packet all segments. */
 		if (cases[i].needs_copies)
-			assert_true(output->copies.n_mbufs >=
-				    1024 + CACHE +
-					    (cases[i].is_linear     ? 1U
-						    : cases[i].splits ? 6U
-								      : 2U) *
-						    (FC_BURST + 500));
+			assert_true(
+				output->copies.n_mbufs >= 1024 + CACHE +
+								  (cases[i].is_linear	    ? 1U
+									  : cases[i].splits ? 6U
+											    : 2U) *
+									  (FC_BURST + 500));
 		if (cases[i].needs_copies && cases[i].is_linear)
 			assert_true(output->copies.data_room >= 9018 + RTE_PKTMBUF_HEADROOM);
 		end(&s);
@@ -434,8 +433,8 @@ static void test_memory(void **state)
 	/* The mbufs, and for each at least a pointer and at most four in the ring of free ones. */
 	assert_in_range(fc_plan_memory(plan, 0), node0 * 1001 / 1000, node0 * 102 / 100);
 	assert_in_range(fc_plan_memory(plan, 1), node1 * 1001 / 1000, node1 * 102 / 100);
-	assert_int_equal(plan->backlog_size, fc_backlog_size(plan->taps[0].window) +
-						     2 * fc_backlog_size(plan->taps[1].window));
+	assert_int_equal(plan->backlog_size,
+		fc_backlog_size(plan->taps[0].window) + 2 * fc_backlog_size(plan->taps[1].window));
 	assert_int_equal(fc_plan_memory(plan, -1), plan->backlog_size);
 	assert_int_equal(fc_plan_memory(plan, 5), 0);
 	end(&s);
@@ -458,8 +457,7 @@ static void test_print(void **state)
 	snprintf(sum, sizeof(sum), "tap a: pool of %u buffers", s.plan->taps[0].pool.n_mbufs);
 	assert_non_null(strstr(text, sum));
 	assert_non_null(strstr(text, "port 0000:03:00.0: its driver's"));
-	snprintf(sum, sizeof(sum), "sum: %.1f MiB",
-		(double)fc_plan_memory(s.plan, -1) / (1 << 20));
+	snprintf(sum, sizeof(sum), "sum: %.1f MiB", (double)fc_plan_memory(s.plan, -1) / (1 << 20));
 	assert_non_null(strstr(text, sum));
 	assert_non_null(strstr(text, "lcore 1:"));
 	assert_non_null(strstr(text, " rx 0000:01:00.0.0"));

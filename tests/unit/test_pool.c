@@ -42,7 +42,8 @@ static void end(struct setup *s)
 	fc_findings_free(s->findings);
 }
 
-/* A pool takes the memory that was planned for it; without huge pages up to a page for each mbuf. */
+/* A pool takes the memory that was planned for it; without huge pages up to a page for each mbuf.
+ */
 static void test_as_planned(void **state)
 {
 	struct rte_malloc_socket_stats before, after;

@@ -38,8 +38,8 @@ static void run_port(const struct fc_port_facts *facts, bool is_tap, bool is_out
 	struct fc_tap_config taps[2] = { { .ring = 1 << 20 }, { .ring = 1 << 20 } };
 	uint16_t from = 0;
 	struct fc_output_config output = { .n_from = 1, .from = &from };
-	struct fc_port_config port_config = settings != NULL ? *settings
-							     : (struct fc_port_config){ 0 };
+	struct fc_port_config port_config =
+		settings != NULL ? *settings : (struct fc_port_config){ 0 };
 	struct fc_config config = { 1, 1, 1, taps, &output, &port_config, { 0 } };
 	struct fc_port_facts all[2] = { *facts };
 	struct fc_lcore_facts lcore = { 0, 0 };
@@ -291,8 +291,13 @@ static void test_tap(void **state)
 static void test_second_start(void **state)
 {
 	struct fc_findings *findings = fc_findings_new("port");
-	struct fc_plan_port plan = { .is_tap = true, .is_output = true, .n_rx_queues = 1,
-		.rx_descriptors = 64, .tx_descriptors = 64, .mtu = 9000, .max_frame = 9018,
+	struct fc_plan_port plan = { .is_tap = true,
+		.is_output = true,
+		.n_rx_queues = 1,
+		.rx_descriptors = 64,
+		.tx_descriptors = 64,
+		.mtu = 9000,
+		.max_frame = 9018,
 		.max_tagged_frame = 9022 };
 	struct fc_port first = { 0 }, second = { 0 };
 	uint16_t mtu;

@@ -14,10 +14,10 @@
  * says exactly what is missing; the fast one loses nothing.
  */
 
-#define SLOTS	  64	   /* frames that the slow port holds */
-#define WINDOW	  256	   /* packets */
+#define SLOTS	  64  /* frames that the slow port holds */
+#define WINDOW	  256 /* packets */
 #define N_PACKETS 4096
-#define FIRST	  1000000  /* number of the first packet, so that a zeroed one shows */
+#define FIRST	  1000000 /* number of the first packet, so that a zeroed one shows */
 
 enum kind { SHARED, TAGGED, CUT, JOINED, N_KINDS };
 
@@ -57,16 +57,13 @@ static void begin(struct stall *s, enum kind kind, uint32_t length, uint16_t par
 	s->n_segments = (uint16_t)(part == 0 ? 1 : (length + part - 1) / part);
 	s->slow_edits = edits_of(kind);
 	/* What waits, what the slow port holds, a burst in hand, one in the fast port. */
-	s->pool = fixture_pool_new(
-		"tap", (WINDOW + SLOTS + 2 * FC_BURST) * s->n_segments, 2048);
-	s->copies = fixture_pool_new(
-		"copies", (SLOTS + FC_BURST) * (1U + s->n_segments), 10000);
+	s->pool = fixture_pool_new("tap", (WINDOW + SLOTS + 2 * FC_BURST) * s->n_segments, 2048);
+	s->copies = fixture_pool_new("copies", (SLOTS + FC_BURST) * (1U + s->n_segments), 10000);
 	s->idle = fixture_pool_new("idle", 64, 2048);
 	rig_tap_begin(&s->tap, "tap", &none, s->pool);
 	rig_port_start(&s->slow_port, "slow", SLOTS, s->idle);
 	rig_port_start(&s->fast_port, "fast", FC_BURST, s->idle);
-	rig_output_begin(
-		&s->slow_output, &s->slow_port, &s->slow_edits, s->copies, kind == JOINED);
+	rig_output_begin(&s->slow_output, &s->slow_port, &s->slow_edits, s->copies, kind == JOINED);
 	rig_output_begin(&s->fast_output, &s->fast_port, &none, NULL, false);
 	rig_feed_begin(
 		&s->slow, &s->slow_output, &s->tap.reached, WINDOW * (uint32_t)s->n_segments);
@@ -147,8 +144,7 @@ static void expect_window(struct stall *s, uint64_t first_kept)
 	assert_int_equal(number, s->n_put);
 	assert_int_equal(
 		fc_tally_read(&s->slow.drops[FC_DROP_OVERRUN]).packets, first_kept - SLOTS);
-	assert_int_equal(
-		fc_tally_read(&s->slow.tx).packets, s->n_put - (first_kept - SLOTS));
+	assert_int_equal(fc_tally_read(&s->slow.tx).packets, s->n_put - (first_kept - SLOTS));
 	assert_int_equal(fc_tally_read(&s->slow.queued).packets, 0);
 	assert_int_equal(fc_tally_read(&s->slow.queued).bytes, 0);
 }
@@ -166,8 +162,8 @@ static void run_whole_bursts(enum kind kind, uint32_t length, uint16_t part)
 	/* It has recovered: nothing more is lost. */
 	advance(s, FC_BURST);
 	for (unsigned i = 0; i < FC_BURST; i++)
-		expect_frame(s, rig_port_read(&s->slow_port), FIRST + N_PACKETS + i,
-			&s->slow_edits);
+		expect_frame(
+			s, rig_port_read(&s->slow_port), FIRST + N_PACKETS + i, &s->slow_edits);
 	assert_int_equal(fc_tally_read(&s->fast.tx).packets, N_PACKETS + FC_BURST);
 	end(s);
 	free(s);
