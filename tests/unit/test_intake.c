@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "dpdk_fixture.h"
@@ -15,6 +16,7 @@ struct bench {
 	struct rte_mempool *pool;
 	struct rig_tap tap;
 	struct fc_handoff handoffs[N_LANES];
+	struct fc_handoff_reader readers[N_LANES];
 	struct fc_route routes[N_LANES + 1];
 	struct rig_port port;
 	struct fc_output output;
@@ -41,6 +43,7 @@ static void add_handoff(struct bench *b, unsigned lane)
 	b->handoffs[lane].ring = rte_ring_create(
 		name, FC_HANDOFF_WORDS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	assert_non_null(b->handoffs[lane].ring);
+	b->readers[lane].handoff = &b->handoffs[lane];
 	b->routes[b->tap.intake.n_routes++] =
 		(struct fc_route){ .handoff = &b->handoffs[lane], .index = (uint16_t)(100 + lane) };
 }
@@ -70,15 +73,32 @@ static void put(struct bench *b, uint64_t first, unsigned n, uint32_t length, ui
 		rig_tap_put(&b->tap, rig_frame(b->pool, first + i, length, 0, part));
 }
 
-/* What the lcore on the other side takes out; frees it. */
+/* The next burst that the lcore on the other side takes out; 0: there is none. */
+static uint16_t pop(
+	struct bench *b, unsigned lane, uint64_t *start, struct rte_mbuf *packets[FC_BURST])
+{
+	struct fc_handoff_reader *reader = &b->readers[lane];
+	struct fc_handoff_burst burst;
+	uint16_t next;
+
+	fc_handoff_fill(reader);
+	next = fc_handoff_read(reader, 0, &burst);
+	if (next == 0)
+		return 0;
+	assert_int_equal(burst.route, 100 + lane);
+	*start = burst.start;
+	memcpy(packets, burst.packets, burst.n * sizeof(packets[0]));
+	fc_handoff_keep(reader, next);
+	return burst.n;
+}
+
 static uint16_t take(struct bench *b, unsigned lane, uint64_t *start, uint64_t *first)
 {
 	struct rte_mbuf *packets[FC_BURST];
-	uint16_t route, n = fc_handoff_pop(&b->handoffs[lane], &route, start, packets);
+	uint16_t n = pop(b, lane, start, packets);
 
 	if (n == 0)
 		return 0;
-	assert_int_equal(route, 100 + lane);
 	*first = rig_frame_number(packets[0]);
 	rte_pktmbuf_free_bulk(packets, n);
 	return n;
@@ -277,7 +297,9 @@ static void test_one_lane_full(void **state)
 		n_taken += FC_BURST;
 	}
 	/* It had to be half empty first. */
-	assert_int_equal(n_taken, (FC_HANDOFF_WORDS / 2 / (FC_BURST + 1) + 1) * FC_BURST);
+	assert_true(rte_ring_free_count(b.handoffs[0].ring) >=
+		    FC_HANDOFF_WORDS / 2 - FC_HANDOFF_BURST_WORDS);
+	assert_true(n_taken < n);
 	expect_count(&b.routes[0].forwarded, n + FC_BURST, (n + FC_BURST) * LENGTH);
 	take_all(&b, 0);
 	end(&b);
@@ -327,7 +349,6 @@ static void test_references(void **state)
 	struct rte_mbuf *packets[FC_BURST], *packet;
 	struct bench b;
 	uint64_t start;
-	uint16_t route;
 
 	(void)state;
 	for (uint16_t part = 0; part <= 20; part += 20) {
@@ -345,9 +366,7 @@ static void test_references(void **state)
 				assert_int_equal(rte_mbuf_refcnt_read(s), 3);
 			rte_pktmbuf_free(packet);
 			for (unsigned lane = 0; lane < N_LANES; lane++) {
-				assert_int_equal(
-					fc_handoff_pop(&b.handoffs[lane], &route, &start, packets),
-					1);
+				assert_int_equal(pop(&b, lane, &start, packets), 1);
 				assert_ptr_equal(packets[0], packet);
 				assert_int_equal(start, (i - 1) * n_segments);
 				rte_pktmbuf_free(packets[0]);

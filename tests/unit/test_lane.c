@@ -87,7 +87,9 @@ static void test_inbound(void **state)
 	struct fc_route routes[2], *by_index[2] = { &routes[0], &routes[1] };
 	struct fc_handoff handoff = { .ring = rte_ring_create("handoff", FC_HANDOFF_WORDS,
 					      SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ) };
-	struct fc_inbound inbound = { &handoff, by_index, 2 };
+	struct fc_inbound inbound = {
+		.reader.handoff = &handoff, .routes = by_index, .n_routes = 2
+	};
 	struct fc_lane lane = { .n_inbound = 1, .inbound = &inbound };
 	_Atomic uint64_t reached = 40;
 	pthread_t thread;
