@@ -512,7 +512,7 @@ static void test_drain(void **state)
 }
 
 /* Feeds that share a slow port all get on, whatever other feeds the lcore has. */
-static void test_fairness(void **state)
+static void test_shared_slow_port(void **state)
 {
 	struct fc_feed_stats feed;
 	struct far_port far;
@@ -576,7 +576,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_stop_when_stalled),
 		cmocka_unit_test(test_pool_when_stalled),
 		cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_fairness),
+		cmocka_unit_test(test_shared_slow_port),
 	};
 
 	lcores = argc > 1 ? argv[1] : "0";
