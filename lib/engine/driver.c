@@ -42,9 +42,8 @@ static void correct_null(struct fc_port_facts *facts, struct rte_kvargs *argumen
 static void correct_ring(struct fc_port_facts *facts, struct rte_kvargs *arguments)
 {
 	RTE_SET_USED(arguments);
-	/* It hands over the packets themselves; what waits in it must be taken out at the end. */
+	/* It hands over the packets themselves. */
 	facts->tx_held = RING_SLOTS;
-	facts->needs_rx_queue = true;
 }
 
 static void correct_pcap(struct fc_port_facts *facts, struct rte_kvargs *arguments)
@@ -76,9 +75,11 @@ static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *ar
 static void correct_af_xdp(struct fc_port_facts *facts, struct rte_kvargs *arguments)
 {
 	RTE_SET_USED(arguments);
-	/* Its buffers for both directions come from the pool of the rx queue. */
-	facts->needs_rx_queue = true;
+	/* Its buffers for both directions come from the pool of the rx queue, and stay in its
+	 * rings. */
 	facts->rx_descriptors = 2 * AF_XDP_DESCRIPTORS;
+	facts->idle_buffers = 2 * AF_XDP_DESCRIPTORS;
+	facts->kept_buffers = 3 * AF_XDP_DESCRIPTORS;
 	facts->tx_descriptors = AF_XDP_DESCRIPTORS;
 	facts->tx_held = AF_XDP_DESCRIPTORS;
 }
@@ -87,7 +88,6 @@ static void correct_tap(struct fc_port_facts *facts, struct rte_kvargs *argument
 {
 	RTE_SET_USED(arguments);
 	/* It wants as many rx queues as tx queues, and one is what a port sends on. */
-	facts->needs_rx_queue = true;
 	facts->max_rx_queues = 1;
 }
 

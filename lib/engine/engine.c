@@ -27,14 +27,29 @@ static uint16_t find_lcores(struct fc_lcore_facts lcores[FC_MAX_LCORES])
 	return n;
 }
 
+static void list_ports(char *text, size_t size)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	size_t used = 0;
+	uint16_t id;
+
+	snprintf(text, size, "none");
+	RTE_ETH_FOREACH_DEV (id) {
+		if (used < size && rte_eth_dev_get_name_by_port(id, name) == 0)
+			used += (size_t)snprintf(
+				text + used, size - used, "%s%s", used == 0 ? "" : ", ", name);
+	}
+}
+
 static void report_missing_port(
 	const struct fc_config *config, const char *name, struct fc_findings *findings)
 {
 	const char *mend = strchr(name, ':') != NULL ? "bind it to vfio-pci (dpdk-devbind.py "
 						       "--bind=vfio-pci) and allow it with -a"
 						     : "create it with --vdev";
-	char place[PLACE_SIZE + 16];
+	char place[PLACE_SIZE + 16], known[256];
 
+	list_ports(known, sizeof(known));
 	for (unsigned i = 0; i < (unsigned)config->n_taps + config->n_outputs; i++) {
 		bool is_tap = i < config->n_taps;
 		const char *owner =
@@ -45,7 +60,8 @@ static void report_missing_port(
 		if (strcmp(port, name) != 0)
 			continue;
 		snprintf(place, sizeof(place), "%s.%s.port", is_tap ? "taps" : "outputs", owner);
-		fc_findings_add(findings, FC_ERROR, place, "EAL has no port '%s'; %s", name, mend);
+		fc_findings_add(findings, FC_ERROR, place, "EAL has no port '%s' (it has: %s); %s",
+			name, known, mend);
 	}
 }
 

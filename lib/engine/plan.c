@@ -98,13 +98,16 @@ static void report_direction(const struct fc_plan_port *port, const char *verb,
 		verb, direction, direction, direction);
 }
 
-/* The longest frames that may leave by a port; a kernel interface allows one tag beyond its MTU. */
-static void set_max_frame(struct fc_plan_port *port)
+/*
+ * The longest frames that may leave by a port: a kernel interface allows one tag beyond its MTU,
+ * and a virtual port has a limit only when it is told (@is_told).
+ */
+static void set_max_frame(struct fc_plan_port *port, bool is_told)
 {
 	const struct fc_port_facts *facts = &port->facts;
 	uint32_t untagged = UINT32_MAX, tagged = UINT32_MAX;
 
-	if (!facts->is_virtual) {
+	if (!facts->is_virtual || is_told) {
 		uint32_t mtu = port->mtu != 0 ? port->mtu : facts->mtu;
 
 		untagged = mtu + RTE_ETHER_HDR_LEN + (facts->mtu != 0 ? 0 : MAX_TAGS * TAG_SIZE);
@@ -122,9 +125,10 @@ static void plan_port(struct fc_plan_port *port, const struct fc_port_config *co
 
 	if (config == NULL)
 		config = &none;
-	port->n_rx_queues =
-		port->is_tap ? chosen(config->rx_queues, facts->rx_queues) : facts->needs_rx_queue;
-	port->rx_descriptors = chosen(config->rx_descriptors, facts->rx_descriptors);
+	port->n_rx_queues = port->is_tap ? chosen(config->rx_queues, facts->rx_queues)
+					 : (facts->idle_buffers != 0);
+	port->rx_descriptors = port->is_tap ? chosen(config->rx_descriptors, facts->rx_descriptors)
+					    : facts->idle_buffers;
 	port->tx_descriptors = chosen(config->tx_descriptors, facts->tx_descriptors);
 	port->mtu = config->mtu;
 	if (config->mtu == 0 && facts->mtu == 0)
@@ -132,11 +136,11 @@ static void plan_port(struct fc_plan_port *port, const struct fc_port_config *co
 	check_limit(port, "mtu", port->mtu, facts->max_mtu, findings);
 	if (port->is_tap && facts->max_rx_queues == 0)
 		report_direction(port, "receive", "rx", findings);
-	else
+	else if (port->is_tap)
 		check_limit(port, "rx_queues", port->n_rx_queues, facts->max_rx_queues, findings);
 	if (port->is_output && facts->max_tx_queues == 0)
 		report_direction(port, "send", "tx", findings);
-	set_max_frame(port);
+	set_max_frame(port, config->mtu != 0);
 }
 
 /* The longest frame that a port may give, tags included. */
@@ -168,8 +172,9 @@ static void plan_idle_pool(struct fc_plan_port *port)
 		return;
 	size_pool(&port->idle, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
 	port->idle.socket = port->facts.socket;
-	port->idle.n_mbufs =
-		(uint32_t)port->rx_descriptors + port->tx_descriptors + FC_POOL_CACHE_SIZE * 3 / 2;
+	/* As many again for drivers that take a few more, or use them to send. */
+	port->idle.n_mbufs = 2U * port->facts.idle_buffers;
+	port->idle.n_kept = port->facts.kept_buffers;
 }
 
 static bool feeds(const struct fc_output_config *output, uint16_t tap)
@@ -243,6 +248,7 @@ static void plan_tap(struct fc_plan *plan, uint16_t index)
 
 	size_pool(&tap->pool, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
 	tap->pool.socket = port->facts.socket;
+	tap->pool.n_kept = port->facts.kept_buffers;
 	tap->gives_segments = port->facts.splits_rx;
 	tap->window = (uint32_t)RTE_MIN(RTE_MAX(ring / tap->pool.mbuf_size, (uint64_t)MIN_WINDOW),
 		(uint64_t)UINT32_MAX / 4);
@@ -263,7 +269,7 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	struct fc_plan_output *output = &plan->outputs[index];
 	const struct fc_plan_port *port = &plan->ports[output->port];
 	bool gets_segments = false;
-	uint32_t longest = 0, n_buffers = 1, n_segments = 1;
+	uint32_t longest = longest_rx(port), n_buffers = 1, n_segments = 1;
 
 	for (uint16_t i = 0; i < config->n_from; i++) {
 		const struct fc_plan_tap *tap = &plan->taps[config->from[i]];

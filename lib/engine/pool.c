@@ -21,8 +21,8 @@ static void report(const struct fc_plan_pool *pool, const struct fc_plan *plan, 
 		snprintf(node, sizeof(node), "NUMA node %d", pool->socket);
 	fc_findings_add(findings, FC_ERROR, place,
 		"too little memory: its pool needs %.1f MiB (%u buffers of %u bytes) on %s, the "
-		"whole "
-		"configuration %.1f MiB there (%s): give %s, or make 'ring' smaller",
+		"whole configuration %.1f MiB there (%s): give %s, or make the taps' 'ring' "
+		"smaller",
 		MIB(size), pool->n_mbufs, pool->mbuf_size, node, MIB(sum), rte_strerror(rte_errno),
 		rte_eal_has_hugepages() ? "the node more hugepages (dpdk-hugepages.py)"
 					: "EAL more memory (-m MEGABYTES)");
@@ -32,24 +32,24 @@ struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct f
 	const struct fc_plan *plan, const char *place, struct fc_findings *findings)
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
+	/* A cache as large as a small pool would keep it from those who need its buffers. */
+	unsigned cache_size = pool->n_mbufs >= 4 * FC_POOL_CACHE_SIZE ? FC_POOL_CACHE_SIZE : 0;
 	struct rte_mempool *made;
 
 	snprintf(name, sizeof(name), "fc_%s_%u", kind, index);
 	made = rte_pktmbuf_pool_create(
-		name, pool->n_mbufs, FC_POOL_CACHE_SIZE, 0, pool->data_room, pool->socket);
+		name, pool->n_mbufs, cache_size, 0, pool->data_room, pool->socket);
 	if (made == NULL)
 		report(pool, plan, place, findings);
 	return made;
 }
 
-void fc_pool_check(const struct rte_mempool *pool, struct fc_findings *findings)
+void fc_pool_check(const struct rte_mempool *pool, const struct fc_plan_pool *plan,
+	struct fc_findings *findings)
 {
-	unsigned n_free;
+	unsigned n_missing = pool != NULL ? pool->size - rte_mempool_avail_count(pool) : 0;
 
-	if (pool == NULL)
-		return;
-	n_free = rte_mempool_avail_count(pool);
-	if (n_free != pool->size)
+	if (n_missing > plan->n_kept)
 		fc_findings_add(findings, FC_ERROR, pool->name, "%u of %u buffers are missing",
-			pool->size - n_free, pool->size);
+			n_missing, pool->size);
 }

@@ -17,7 +17,8 @@
 struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct fc_plan_pool *pool,
 	const struct fc_plan *plan, const char *place, struct fc_findings *findings);
 
-/** Say which buffers are missing from a pool that should be full. NULL is allowed. */
-void fc_pool_check(const struct rte_mempool *pool, struct fc_findings *findings);
+/** Say how many buffers are missing from a pool that should be full. A NULL pool is. */
+void fc_pool_check(const struct rte_mempool *pool, const struct fc_plan_pool *plan,
+	struct fc_findings *findings);
 
 #endif

@@ -14,6 +14,7 @@
 #include "port.h"
 
 #define DEFAULT_DESCRIPTORS 1024
+#define IDLE_DESCRIPTORS    64
 #define DEFAULT_RSS	    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
 static uint16_t interface_mtu(unsigned index)
@@ -69,6 +70,12 @@ static void fill_facts(
 	facts->is_virtual = info->if_index == 0 && info->max_rx_pktlen == UINT32_MAX;
 	facts->splits_rx = (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
 	facts->takes_segments = (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+	/*
+	 * Some drivers refuse to have none, and without one dpdk-dumpcap cannot look at what is
+	 * sent.
+	 */
+	if (info->max_rx_queues != 0)
+		facts->idle_buffers = fit_descriptors(IDLE_DESCRIPTORS, &info->rx_desc_lim);
 	fc_driver_correct(facts, info);
 }
 

@@ -140,11 +140,11 @@ void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
 void fc_engine_check_pools(const struct fc_engine *engine, struct fc_findings *findings)
 {
 	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		fc_pool_check(engine->taps[t].pool, findings);
+		fc_pool_check(engine->taps[t].pool, &engine->plan->taps[t].pool, findings);
 	for (uint16_t o = 0; o < engine->config->n_outputs; o++)
-		fc_pool_check(engine->copy_pools[o], findings);
+		fc_pool_check(engine->copy_pools[o], &engine->plan->outputs[o].copies, findings);
 	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
-		fc_pool_check(engine->idle_pools[i], findings);
+		fc_pool_check(engine->idle_pools[i], &engine->plan->ports[i].idle, findings);
 }
 
 void fc_engine_watch(struct fc_engine *engine, struct fc_findings *findings)

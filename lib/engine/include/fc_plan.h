@@ -42,7 +42,8 @@ struct fc_port_facts {
 	bool is_virtual;       /**< neither a NIC nor a kernel interface: no limit to a frame */
 	bool splits_rx;	       /**< a frame that is longer than a buffer comes in several */
 	bool takes_segments;   /**< sends frames of several segments */
-	bool needs_rx_queue;   /**< must have one even when nobody receives */
+	uint16_t idle_buffers; /**< for an rx queue that nobody polls, 0: it can be without one */
+	uint16_t kept_buffers; /**< of its rx pool that it does not give back when it is closed */
 };
 
 /** An lcore that can work. */
@@ -56,6 +57,7 @@ struct fc_plan_pool {
 	uint32_t n_mbufs;
 	uint16_t data_room; /**< bytes of an mbuf's buffer, headroom included */
 	uint32_t mbuf_size; /**< bytes of memory that one mbuf takes */
+	uint32_t n_kept;    /**< mbufs that a driver does not give back */
 	int socket;
 };
 
@@ -69,7 +71,7 @@ struct fc_plan_port {
 	uint16_t tx_lane;   /**< index of the lane that sends on it */
 	uint32_t max_frame; /**< longest that it sends, Ethernet header to payload */
 	uint32_t max_tagged_frame;
-	struct fc_plan_pool idle; /**< for the rx queue that it must have though nobody receives */
+	struct fc_plan_pool idle; /**< for an rx queue that nobody polls */
 };
 
 struct fc_plan_tap {
