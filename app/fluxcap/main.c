@@ -131,12 +131,12 @@ static void *operate(void *arg)
 			op->config->n_taps, op->config->n_outputs, fc_engine_n_lanes(op->engine));
 		ret = fc_control_run(op->engine, op->args->exit_idle_ms);
 	}
+	fc_telemetry_serve(NULL, NULL, NULL); /* nobody shall look at a port that is being closed */
 	fc_engine_stop(op->engine, DRAIN_MS);
 	fc_engine_check_pools(op->engine, op->findings);
 	if (op->args->stats_path != NULL &&
 		fc_stats_file_write(op->engine, op->config, op->args->stats_path) != 0)
 		ret = -EIO;
-	fc_telemetry_serve(NULL, NULL, NULL);
 	op->status = ret == 0 && fc_findings_n_errors(op->findings) == 0 ? EXIT_DONE : EXIT_FAILED;
 	return NULL;
 }

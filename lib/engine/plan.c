@@ -117,6 +117,21 @@ static void set_max_frame(struct fc_plan_port *port, bool is_told)
 	port->max_tagged_frame = RTE_MIN(tagged, facts->max_tx_frame);
 }
 
+/* The configured number of descriptors, else what the driver likes, within what it can. */
+static uint16_t plan_descriptors(const struct fc_plan_port *port, const char *key,
+	uint16_t configured, uint16_t otherwise, const struct fc_limits *limits,
+	struct fc_findings *findings)
+{
+	uint32_t n = chosen(configured, otherwise);
+
+	if (limits->max != 0 && configured != 0)
+		check_limit(port, key, n, limits->max, findings);
+	n = RTE_MAX(n, limits->min);
+	if (limits->step > 1)
+		n = RTE_ALIGN_MUL_CEIL(n, limits->step);
+	return (uint16_t)RTE_MIN(n, limits->max != 0 ? limits->max : UINT16_MAX);
+}
+
 static void plan_port(struct fc_plan_port *port, const struct fc_port_config *config,
 	struct fc_findings *findings)
 {
@@ -127,9 +142,12 @@ static void plan_port(struct fc_plan_port *port, const struct fc_port_config *co
 		config = &none;
 	port->n_rx_queues = port->is_tap ? chosen(config->rx_queues, facts->rx_queues)
 					 : (facts->idle_buffers != 0);
-	port->rx_descriptors = port->is_tap ? chosen(config->rx_descriptors, facts->rx_descriptors)
-					    : facts->idle_buffers;
-	port->tx_descriptors = chosen(config->tx_descriptors, facts->tx_descriptors);
+	port->rx_descriptors =
+		plan_descriptors(port, "rx_descriptors", port->is_tap ? config->rx_descriptors : 0,
+			port->is_tap ? facts->rx_descriptors : facts->idle_buffers,
+			&facts->rx_limits, findings);
+	port->tx_descriptors = plan_descriptors(port, "tx_descriptors", config->tx_descriptors,
+		facts->tx_descriptors, &facts->tx_limits, findings);
 	port->mtu = config->mtu;
 	if (config->mtu == 0 && facts->mtu == 0)
 		port->mtu = RTE_MIN((uint16_t)FC_DEFAULT_MTU, facts->max_mtu);
@@ -173,7 +191,7 @@ static void plan_idle_pool(struct fc_plan_port *port)
 	size_pool(&port->idle, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
 	port->idle.socket = port->facts.socket;
 	/* As many again for drivers that take a few more, or use them to send. */
-	port->idle.n_mbufs = 2U * port->facts.idle_buffers;
+	port->idle.n_mbufs = 2U * port->rx_descriptors;
 	port->idle.n_kept = port->facts.kept_buffers;
 }
 
@@ -374,26 +392,30 @@ void fc_plan_free(struct fc_plan *plan)
 	free(plan);
 }
 
-static uint64_t pool_memory(const struct fc_plan_pool *pool)
+uint64_t fc_plan_pool_memory(const struct fc_plan_pool *pool, uint64_t page_size)
 {
+	uint64_t n_per_page = page_size / pool->mbuf_size;
+	uint64_t size = n_per_page != 0
+				? pool->n_mbufs * page_size / n_per_page
+				: pool->n_mbufs * RTE_ALIGN_CEIL(pool->mbuf_size, page_size);
+
 	/* The ring of free mbufs has a pointer for each, rounded up to a power of 2. */
-	return (uint64_t)pool->n_mbufs * pool->mbuf_size +
-	       rte_align64pow2((uint64_t)pool->n_mbufs + 1) * sizeof(void *);
+	return size + rte_align64pow2((uint64_t)pool->n_mbufs + 1) * sizeof(void *);
 }
 
-uint64_t fc_plan_memory(const struct fc_plan *plan, int socket)
+uint64_t fc_plan_memory(const struct fc_plan *plan, int socket, uint64_t page_size)
 {
 	uint64_t size = socket == -1 ? plan->backlog_size : 0;
 
 	for (uint16_t t = 0; t < plan->config->n_taps; t++)
 		if (plan->taps[t].pool.socket == socket)
-			size += pool_memory(&plan->taps[t].pool);
+			size += fc_plan_pool_memory(&plan->taps[t].pool, page_size);
 	for (uint16_t o = 0; o < plan->config->n_outputs; o++)
 		if (plan->outputs[o].needs_copies && plan->outputs[o].copies.socket == socket)
-			size += pool_memory(&plan->outputs[o].copies);
+			size += fc_plan_pool_memory(&plan->outputs[o].copies, page_size);
 	for (uint16_t i = 0; i < plan->n_ports; i++)
 		if (plan->ports[i].idle.n_mbufs != 0 && plan->ports[i].idle.socket == socket)
-			size += pool_memory(&plan->ports[i].idle);
+			size += fc_plan_pool_memory(&plan->ports[i].idle, page_size);
 	return size;
 }
 
@@ -457,36 +479,39 @@ void fc_plan_print(const struct fc_plan *plan, FILE *stream)
 	for (uint16_t t = 0; t < plan->config->n_taps; t++) {
 		const struct fc_plan_tap *tap = &plan->taps[t];
 
-		total += pool_memory(&tap->pool);
+		total += fc_plan_pool_memory(&tap->pool, FC_HUGE_PAGE_SIZE);
 		fprintf(stream,
 			"tap %s: pool of %u buffers (%u ring + %u ports + %u lcores) of %u bytes = "
 			"%.1f MiB, "
 			"NUMA node %s\n",
 			plan->config->taps[t].name, tap->pool.n_mbufs, tap->window,
 			tap->n_for_ports, tap->n_for_lcores, tap->pool.mbuf_size,
-			MIB(pool_memory(&tap->pool)), node_name(tap->pool.socket, node));
+			MIB(fc_plan_pool_memory(&tap->pool, FC_HUGE_PAGE_SIZE)),
+			node_name(tap->pool.socket, node));
 	}
 	for (uint16_t o = 0; o < plan->config->n_outputs; o++) {
 		const struct fc_plan_pool *pool = &plan->outputs[o].copies;
 
 		if (!plan->outputs[o].needs_copies)
 			continue;
-		total += pool_memory(pool);
+		total += fc_plan_pool_memory(pool, FC_HUGE_PAGE_SIZE);
 		fprintf(stream,
 			"output %s: copies of %u buffers of %u bytes = %.1f MiB, NUMA node %s\n",
 			plan->config->outputs[o].name, pool->n_mbufs, pool->mbuf_size,
-			MIB(pool_memory(pool)), node_name(pool->socket, node));
+			MIB(fc_plan_pool_memory(pool, FC_HUGE_PAGE_SIZE)),
+			node_name(pool->socket, node));
 	}
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
 		const struct fc_plan_pool *pool = &plan->ports[i].idle;
 
 		if (pool->n_mbufs == 0)
 			continue;
-		total += pool_memory(pool);
+		total += fc_plan_pool_memory(pool, FC_HUGE_PAGE_SIZE);
 		fprintf(stream,
 			"port %s: its driver's %u buffers of %u bytes = %.1f MiB, NUMA node %s\n",
 			plan->ports[i].facts.name, pool->n_mbufs, pool->mbuf_size,
-			MIB(pool_memory(pool)), node_name(pool->socket, node));
+			MIB(fc_plan_pool_memory(pool, FC_HUGE_PAGE_SIZE)),
+			node_name(pool->socket, node));
 	}
 	fprintf(stream, "backlogs: %.1f MiB\nsum: %.1f MiB\n", MIB(plan->backlog_size), MIB(total));
 	print_lanes(plan, stream);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -12,9 +12,11 @@
 static void report(const struct fc_plan_pool *pool, const struct fc_plan *plan, const char *place,
 	struct fc_findings *findings)
 {
-	uint64_t size = (uint64_t)pool->n_mbufs * pool->mbuf_size;
-	uint64_t sum = fc_plan_memory(plan, pool->socket) +
-		       (pool->socket != -1 ? fc_plan_memory(plan, -1) : 0);
+	uint64_t page_size =
+		rte_eal_has_hugepages() ? FC_HUGE_PAGE_SIZE : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t size = fc_plan_pool_memory(pool, page_size);
+	uint64_t sum = fc_plan_memory(plan, pool->socket, page_size) +
+		       (pool->socket != -1 ? fc_plan_memory(plan, -1, page_size) : 0);
 	char node[32] = "any NUMA node";
 
 	if (pool->socket >= 0)

@@ -32,11 +32,9 @@ static uint16_t interface_mtu(unsigned index)
 	return ret == 0 ? (uint16_t)RTE_MIN(request.ifr_mtu, UINT16_MAX) : 0;
 }
 
-static uint16_t fit_descriptors(uint16_t n, const struct rte_eth_desc_lim *limits)
+static struct fc_limits read_limits(const struct rte_eth_desc_lim *limits)
 {
-	if (limits->nb_max != 0)
-		n = RTE_MIN(n, limits->nb_max);
-	return RTE_MAX(n, limits->nb_min);
+	return (struct fc_limits){ limits->nb_min, limits->nb_max, limits->nb_align };
 }
 
 /* The largest MTU whose frames, tags included, the port receives. */
@@ -60,10 +58,10 @@ static void fill_facts(
 	facts->max_rx_queues = info->max_rx_queues;
 	facts->max_tx_queues = info->max_tx_queues;
 	facts->rx_queues = 1;
-	facts->rx_descriptors =
-		fit_descriptors(n_rx != 0 ? n_rx : DEFAULT_DESCRIPTORS, &info->rx_desc_lim);
-	facts->tx_descriptors =
-		fit_descriptors(n_tx != 0 ? n_tx : DEFAULT_DESCRIPTORS, &info->tx_desc_lim);
+	facts->rx_descriptors = n_rx != 0 ? n_rx : DEFAULT_DESCRIPTORS;
+	facts->tx_descriptors = n_tx != 0 ? n_tx : DEFAULT_DESCRIPTORS;
+	facts->rx_limits = read_limits(&info->rx_desc_lim);
+	facts->tx_limits = read_limits(&info->tx_desc_lim);
 	facts->mtu = interface_mtu(info->if_index);
 	facts->max_mtu = largest_mtu(info);
 	facts->max_tx_frame = UINT32_MAX;
@@ -75,7 +73,7 @@ static void fill_facts(
 	 * sent.
 	 */
 	if (info->max_rx_queues != 0)
-		facts->idle_buffers = fit_descriptors(IDLE_DESCRIPTORS, &info->rx_desc_lim);
+		facts->idle_buffers = IDLE_DESCRIPTORS;
 	fc_driver_correct(facts, info);
 }
 
@@ -132,23 +130,21 @@ static int set_up_queues(struct fc_port *port, int n_tx, const struct rte_eth_de
 {
 	const struct fc_plan_port *plan = port->plan;
 	unsigned socket = (unsigned)plan->facts.socket;
-	uint16_t n_rx_descriptors = plan->rx_descriptors, n_tx_descriptors = plan->tx_descriptors;
 	struct rte_eth_rxconf rx = info->default_rxconf;
 	struct rte_eth_txconf tx = info->default_txconf;
-	int ret = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &n_rx_descriptors, &n_tx_descriptors);
+	int ret;
 
-	if (ret != 0)
-		return report(findings, port, "choosing descriptors", ret);
 	rx.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	for (uint16_t q = 0; q < plan->n_rx_queues; q++) {
-		ret = rte_eth_rx_queue_setup(port->id, q, n_rx_descriptors, socket, &rx, rx_pool);
+		ret = rte_eth_rx_queue_setup(
+			port->id, q, plan->rx_descriptors, socket, &rx, rx_pool);
 		if (ret != 0)
 			return report(findings, port, "setting up an rx queue", ret);
 	}
 	/* FAST_FREE stays off: it holds only for packets that nobody else has. */
 	tx.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if (n_tx != 0) {
-		ret = rte_eth_tx_queue_setup(port->id, 0, n_tx_descriptors, socket, &tx);
+		ret = rte_eth_tx_queue_setup(port->id, 0, plan->tx_descriptors, socket, &tx);
 		if (ret != 0)
 			return report(findings, port, "setting up the tx queue", ret);
 	}

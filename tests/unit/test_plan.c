@@ -432,12 +432,14 @@ static void test_memory(void **state)
 	node0 = pool_size(&plan->taps[0].pool) + pool_size(&plan->outputs[0].copies);
 	node1 = pool_size(&plan->taps[1].pool);
 	/* The mbufs, and for each at least a pointer and at most four in the ring of free ones. */
-	assert_in_range(fc_plan_memory(plan, 0), node0 * 1001 / 1000, node0 * 102 / 100);
-	assert_in_range(fc_plan_memory(plan, 1), node1 * 1001 / 1000, node1 * 102 / 100);
+	assert_in_range(
+		fc_plan_memory(plan, 0, FC_HUGE_PAGE_SIZE), node0 * 1001 / 1000, node0 * 102 / 100);
+	assert_in_range(
+		fc_plan_memory(plan, 1, FC_HUGE_PAGE_SIZE), node1 * 1001 / 1000, node1 * 102 / 100);
 	assert_int_equal(plan->backlog_size,
 		fc_backlog_size(plan->taps[0].window) + 2 * fc_backlog_size(plan->taps[1].window));
-	assert_int_equal(fc_plan_memory(plan, -1), plan->backlog_size);
-	assert_int_equal(fc_plan_memory(plan, 5), 0);
+	assert_int_equal(fc_plan_memory(plan, -1, FC_HUGE_PAGE_SIZE), plan->backlog_size);
+	assert_int_equal(fc_plan_memory(plan, 5, FC_HUGE_PAGE_SIZE), 0);
 	end(&s);
 }
 
@@ -458,7 +460,8 @@ static void test_print(void **state)
 	snprintf(sum, sizeof(sum), "tap a: pool of %u buffers", s.plan->taps[0].pool.n_mbufs);
 	assert_non_null(strstr(text, sum));
 	assert_non_null(strstr(text, "port 0000:03:00.0: its driver's"));
-	snprintf(sum, sizeof(sum), "sum: %.1f MiB", (double)fc_plan_memory(s.plan, -1) / (1 << 20));
+	snprintf(sum, sizeof(sum), "sum: %.1f MiB",
+		(double)fc_plan_memory(s.plan, -1, FC_HUGE_PAGE_SIZE) / (1 << 20));
 	assert_non_null(strstr(text, sum));
 	assert_non_null(strstr(text, "lcore 1:"));
 	assert_non_null(strstr(text, " rx 0000:01:00.0.0"));

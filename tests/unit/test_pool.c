@@ -62,7 +62,7 @@ static void test_as_planned(void **state)
 	assert_int_equal(pool->size, planned->n_mbufs);
 	assert_int_equal(rte_pktmbuf_data_room_size(pool), planned->data_room);
 	assert_in_range(after.heap_allocsz_bytes - before.heap_allocsz_bytes,
-		fc_plan_memory(s.plan, -1) - s.plan->backlog_size,
+		fc_plan_memory(s.plan, -1, FC_HUGE_PAGE_SIZE) - s.plan->backlog_size,
 		(uint64_t)planned->n_mbufs * 4096 + (2 << 20));
 	rte_mempool_free(pool);
 	end(&s);

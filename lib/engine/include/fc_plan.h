@@ -21,8 +21,15 @@
 #define FC_HANDOFF_WORDS 1024 /**< slots of the ring between two lcores, a power of 2 */
 #define FC_POOL_CACHE_SIZE                                                                         \
 	512 /**< buffers that each lcore keeps of each pool, RTE_MEMPOOL_CACHE_MAX_SIZE */
-#define FC_DEFAULT_MTU 9000
-#define FC_MAX_QUEUES  64 /**< rx queues of a tap */
+#define FC_DEFAULT_MTU	  9000
+#define FC_HUGE_PAGE_SIZE (UINT64_C(2) << 20)
+#define FC_MAX_QUEUES	  64 /**< rx queues of a tap */
+
+/** How many descriptors a queue may have. */
+struct fc_limits {
+	uint16_t min, max; /**< max 0: no limit */
+	uint16_t step;	   /**< a multiple of this, 0: any number */
+};
 
 /** What a port is and can; from ethdev, or assumed. */
 struct fc_port_facts {
@@ -34,6 +41,7 @@ struct fc_port_facts {
 	uint16_t rx_queues;	 /**< to poll unless configured otherwise, at least 1 */
 	uint16_t rx_descriptors; /**< that the driver likes best */
 	uint16_t tx_descriptors;
+	struct fc_limits rx_limits, tx_limits;
 	uint16_t tx_held; /**< packets that a full port holds besides its descriptors */
 	uint16_t mtu;	  /**< of the kernel interface behind it, 0: there is none */
 	uint16_t max_mtu;
@@ -130,8 +138,16 @@ struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_por
 
 void fc_plan_free(struct fc_plan *plan);
 
-/** Bytes of memory that the plan takes on NUMA node @p socket; -1: what may be on any. */
-uint64_t fc_plan_memory(const struct fc_plan *plan, int socket);
+/**
+ * Bytes of memory that the plan takes.
+ *
+ * @param socket     On this NUMA node; -1: what may be on any.
+ * @param page_size  Bytes; an mbuf lies within one page, which makes a difference with small ones.
+ */
+uint64_t fc_plan_memory(const struct fc_plan *plan, int socket, uint64_t page_size);
+
+/** Bytes of memory that a pool takes. */
+uint64_t fc_plan_pool_memory(const struct fc_plan_pool *pool, uint64_t page_size);
 
 /**
  * The names of the ports that a lane polls or sends on, separated by spaces, each once.
