@@ -5,19 +5,24 @@
 
 #include <pcap/pcap.h>
 
-#include <rte_bpf.h>
-#include <rte_errno.h>
-#include <rte_malloc.h>
-
+#include "native.h"
 #include "stages.h"
 
 #define SNAPLEN	   65535
 #define PLACE_SIZE 128
 
-/* Compiled once to eBPF and, where DPDK has a JIT for the CPU, to machine code. */
+/* Linux takes loads from here for what it knows about a packet (SKF_AD_OFF in linux/filter.h). */
+#define ANCILLARY     ((uint32_t)-0x1000)
+#define ANCILLARY_END (ANCILLARY + 64)
+
+/*
+ * Compiled once to libpcap's code, and from there to machine code. Where that does not go, and for
+ * a packet whose headers lie in several segments, libpcap interprets its code.
+ */
 struct filter {
-	struct rte_bpf *bpf;
-	struct rte_bpf_jit jit;
+	struct fc_native native; /* `run` is NULL where there is no machine code */
+	struct bpf_program program;
+	uint8_t *linear; /* SNAPLEN bytes for a packet in several segments */
 };
 
 static void report(struct fc_findings *findings, const char *place, const char *format,
@@ -44,24 +49,17 @@ static int compile(const char *expression, struct bpf_program *program,
 	return ret;
 }
 
-/* What rte_bpf_convert() of DPDK 22.11 and rte_bpf_load() behind it cannot take, or NULL. */
+/* Why a program cannot be run on every packet, or NULL. */
 static const char *unsupported(const struct bpf_program *program)
 {
 	for (unsigned i = 0; i < program->bf_len; i++) {
 		const struct bpf_insn *in = &program->bf_insns[i];
 
-		switch (BPF_CLASS(in->code)) {
-		case BPF_LD:
-			if (BPF_MODE(in->code) == BPF_ABS && (int32_t)in->k < 0)
-				return "it asks for what is known of live captures only";
-			break;
-		case BPF_JMP:
-			if (BPF_OP(in->code) == BPF_JA && (int32_t)in->k < 0)
-				return "it needs a loop (protochain)";
-			break;
-		default:
-			break;
-		}
+		if (in->code == (BPF_JMP | BPF_JA) && (int32_t)in->k < 0)
+			return "it needs a loop (protochain), which takes too long on some packets";
+		if (BPF_CLASS(in->code) == BPF_LD && BPF_MODE(in->code) == BPF_ABS &&
+			in->k >= ANCILLARY && in->k < ANCILLARY_END)
+			return "it asks for what only the kernel knows (direction, interface)";
 	}
 	return NULL;
 }
@@ -77,7 +75,7 @@ static int compile_checked(const char *expression, struct bpf_program *program,
 	reason = unsupported(program);
 	if (reason == NULL)
 		return 0;
-	report(findings, place, "'%.60s' is beyond DPDK's BPF library: %s", expression, reason);
+	report(findings, place, "'%.60s' cannot be used here: %s", expression, reason);
 	pcap_freecode(program);
 	return -1;
 }
@@ -95,16 +93,56 @@ static bool is_wanted(const struct fc_edits *edits)
 	return edits->filter != NULL;
 }
 
-static struct rte_bpf *load(const struct bpf_program *program)
+/*
+ * Copy a program behind instructions that clear the words of memory that it reads. libpcap's
+ * programs for "geneve" read some that they have not always written, and match by chance then.
+ */
+static int copy_program(struct bpf_program *copy, const struct bpf_program *program)
 {
-	struct rte_bpf_prm *parameters = rte_bpf_convert(program);
-	struct rte_bpf *bpf;
+	bool is_read[BPF_MEMWORDS] = { false };
+	unsigned n = 0;
 
-	if (parameters == NULL)
+	copy->bf_insns = calloc(program->bf_len + BPF_MEMWORDS, sizeof(*copy->bf_insns));
+	if (copy->bf_insns == NULL)
+		return -1;
+	for (unsigned i = 0; i < program->bf_len; i++) {
+		const struct bpf_insn *in = &program->bf_insns[i];
+
+		if (in->code == (BPF_LD | BPF_MEM) || in->code == (BPF_LDX | BPF_MEM))
+			is_read[in->k % BPF_MEMWORDS] = true;
+	}
+	for (unsigned word = 0; word < BPF_MEMWORDS; word++)
+		if (is_read[word]) /* with A, which is 0 at first */
+			copy->bf_insns[n++] = (struct bpf_insn){ .code = BPF_ST, .k = word };
+	memcpy(copy->bf_insns + n, program->bf_insns, program->bf_len * sizeof(*copy->bf_insns));
+	copy->bf_len = program->bf_len + n;
+	return 0;
+}
+
+static void destroy(void *state)
+{
+	struct filter *filter = state;
+
+	fc_native_end(&filter->native);
+	free(filter->program.bf_insns);
+	free(filter->linear);
+	free(filter);
+}
+
+static struct filter *make_filter(const struct bpf_program *program)
+{
+	struct filter *filter = calloc(1, sizeof(*filter));
+
+	if (filter == NULL)
 		return NULL;
-	bpf = rte_bpf_load(parameters);
-	rte_free(parameters);
-	return bpf;
+	filter->linear = malloc(SNAPLEN);
+	if (filter->linear == NULL || copy_program(&filter->program, program) != 0) {
+		destroy(filter);
+		return NULL;
+	}
+	/* When this fails, the filter is interpreted. */
+	fc_native_begin(&filter->native, &filter->program);
+	return filter;
 }
 
 static void *create(const struct fc_edits *edits, struct fc_findings *findings, const char *owner)
@@ -116,26 +154,29 @@ static void *create(const struct fc_edits *edits, struct fc_findings *findings, 
 	snprintf(place, sizeof(place), "%s.filter", owner);
 	if (compile_checked(edits->filter, &program, findings, place) != 0)
 		return NULL;
-	filter = calloc(1, sizeof(*filter));
-	if (filter != NULL)
-		filter->bpf = load(&program);
+	filter = make_filter(&program);
 	pcap_freecode(&program);
-	if (filter == NULL || filter->bpf == NULL) {
-		report(findings, place, "'%.60s' cannot be loaded by DPDK's BPF library: %s",
-			edits->filter, rte_strerror(filter == NULL ? ENOMEM : rte_errno));
-		free(filter);
-		return NULL;
-	}
-	rte_bpf_get_jit(filter->bpf, &filter->jit);
+	if (filter == NULL)
+		report(findings, place, "'%.60s': %s", edits->filter, "out of memory");
 	return filter;
 }
 
-static void destroy(void *state)
+static bool interpret(const struct filter *filter, const struct rte_mbuf *packet)
 {
-	struct filter *filter = state;
+	uint32_t size = RTE_MIN(packet->pkt_len, (uint32_t)SNAPLEN);
+	const uint8_t *bytes = rte_pktmbuf_read(packet, 0, size, filter->linear);
 
-	rte_bpf_destroy(filter->bpf);
-	free(filter);
+	return bpf_filter(filter->program.bf_insns, bytes, packet->pkt_len, size) != 0;
+}
+
+static bool run_native(const struct filter *filter, const struct rte_mbuf *packet)
+{
+	enum fc_native_result result = filter->native.run(
+		rte_pktmbuf_mtod(packet, const uint8_t *), packet->data_len, packet->pkt_len);
+
+	if (unlikely(result == FC_NATIVE_BEYOND && packet->nb_segs > 1))
+		return interpret(filter, packet);
+	return result == FC_NATIVE_YES;
 }
 
 static uint16_t run(void *state, struct rte_mbuf **packets, uint16_t n)
@@ -143,15 +184,12 @@ static uint16_t run(void *state, struct rte_mbuf **packets, uint16_t n)
 	const struct filter *filter = state;
 	uint8_t keep[FC_MAX_BURST];
 
-	if (likely(filter->jit.func != NULL)) {
+	if (likely(filter->native.run != NULL)) {
 		for (uint16_t i = 0; i < n; i++)
-			keep[i] = filter->jit.func(packets[i]) != 0;
+			keep[i] = run_native(filter, packets[i]);
 	} else {
-		uint64_t results[FC_MAX_BURST];
-
-		rte_bpf_exec_burst(filter->bpf, (void **)packets, results, n);
 		for (uint16_t i = 0; i < n; i++)
-			keep[i] = results[i] != 0;
+			keep[i] = interpret(filter, packets[i]);
 	}
 	return fc_stage_sort(packets, n, keep);
 }
