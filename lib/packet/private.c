@@ -51,7 +51,10 @@ static void copy_segments(struct rte_mbuf *to, const struct rte_mbuf *from, uint
 	}
 }
 
-/* Chain to the header @p to clones of what is in @p from behind the first @p skip bytes. */
+/*
+ * Chain to the header @p to clones of what is in @p from behind the first @p skip bytes. When it
+ * fails, what is chained already ends with the header.
+ */
 static int chain_rest(
 	struct rte_mempool *pool, struct rte_mbuf *to, struct rte_mbuf *from, uint32_t skip)
 {
@@ -65,11 +68,8 @@ static int chain_rest(
 			continue;
 		}
 		clone = rte_pktmbuf_alloc(pool);
-		if (clone == NULL) {
-			rte_pktmbuf_free(to->next);
-			to->next = NULL;
+		if (clone == NULL)
 			return -1;
-		}
 		rte_pktmbuf_attach(clone, from);
 		clone->data_off = (uint16_t)(clone->data_off + skip);
 		clone->data_len = (uint16_t)(from->data_len - skip);
