@@ -24,6 +24,7 @@ static void *create(const struct fc_edits *edits, struct fc_findings *findings, 
 		return NULL;
 	}
 	sample->below = (uint64_t)(edits->sample / FC_SAMPLE_ALL * (double)(UINT64_C(1) << 32));
+	sample->below = RTE_MAX(sample->below, UINT64_C(1));
 	return sample;
 }
 
