@@ -20,8 +20,8 @@ enum fc_native_result {
  *
  * DPDK has a translation of these programs and a JIT, but neither can be used (22.11.11, x86):
  *
- * - rte_bpf_convert() takes the register A for the index X of an indirect load, so that
- *   `tcp port 80` looks at the wrong bytes;
+ * - rte_bpf_convert() takes the register A for the index X of an indirect load of one or four
+ *   bytes, so that `tcp[13] = 0x12` looks at the wrong one (two bytes, as ports, come out right);
  * - an index that wraps around 2^32 passes the bounds check of rte_pktmbuf_read(), so that a
  *   packet's content leads `ether[ether[0] - 16] = 1` out of its memory;
  * - the JIT encodes a test against a constant below 128 with three bytes too few, and ends
