@@ -35,7 +35,7 @@ struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct f
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 	/* A cache as large as a small pool would keep it from those who need its buffers. */
-	unsigned cache_size = pool->n_mbufs >= 4 * FC_POOL_CACHE_SIZE ? FC_POOL_CACHE_SIZE : 0;
+	unsigned cache_size = pool->n_mbufs >= 2 * FC_POOL_CACHE_SIZE ? FC_POOL_CACHE_SIZE : 0;
 	struct rte_mempool *made;
 
 	snprintf(name, sizeof(name), "fc_%s_%u", kind, index);
