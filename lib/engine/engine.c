@@ -327,16 +327,6 @@ void fc_engine_free(struct fc_engine *engine)
 	free(engine);
 }
 
-struct fc_feed *fc_engine_feed(const struct fc_engine *engine, uint16_t tap, uint16_t output)
-{
-	const struct fc_output_config *config = &engine->config->outputs[output];
-
-	for (uint16_t i = 0; i < config->n_from; i++)
-		if (config->from[i] == tap)
-			return &engine->feeds[engine->first_feed[output] + i];
-	return NULL;
-}
-
 const struct fc_plan *fc_engine_plan(const struct fc_engine *engine)
 {
 	return engine->plan;

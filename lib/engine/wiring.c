@@ -13,6 +13,16 @@
  * tap; the routes between two different lanes share one ring, their handoff.
  */
 
+struct fc_feed *fc_engine_feed(const struct fc_engine *engine, uint16_t tap, uint16_t output)
+{
+	const struct fc_output_config *config = &engine->config->outputs[output];
+
+	for (uint16_t i = 0; i < config->n_from; i++)
+		if (config->from[i] == tap)
+			return &engine->feeds[engine->first_feed[output] + i];
+	return NULL;
+}
+
 static uint16_t output_lane(const struct fc_engine *engine, uint16_t output)
 {
 	return engine->plan->ports[engine->plan->outputs[output].port].tx_lane;
