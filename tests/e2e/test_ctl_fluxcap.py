@@ -4,6 +4,7 @@
 
 import json
 import os
+import shutil
 import re
 import signal
 import struct
@@ -63,6 +64,7 @@ def running(tmp_path):
     finally:
         process.kill()
         process.wait()
+        shutil.rmtree(f"/var/run/dpdk/{prefix}", ignore_errors=True)
 
 
 def test_shows_what_was_counted(running):
