@@ -21,7 +21,7 @@ static bool is_blank(const char *text, size_t size)
 struct fc_config *fc_config_parse(const char *text, size_t size,
 	const struct fc_config_checks *checks, struct fc_findings *findings)
 {
-	json_error_t error;
+	json_error_t error = { .line = 0 }; /* jansson leaves it as it is when memory runs out */
 	char place[64];
 
 	if (is_blank(text, size)) {
@@ -40,7 +40,9 @@ struct fc_config *fc_config_parse(const char *text, size_t size,
 
 	if (root == NULL) {
 		snprintf(place, sizeof(place), "line %d, column %d", error.line, error.column);
-		if (json_error_code(&error) == json_error_null_character)
+		if (error.text[0] == '\0')
+			fc_findings_add(findings, FC_ERROR, "", "out of memory");
+		else if (json_error_code(&error) == json_error_null_character)
 			fc_findings_add(
 				findings, FC_ERROR, place, "a string cannot have a NUL character");
 		else
