@@ -6,6 +6,12 @@
 
 #include "row.h"
 
+/* Also where its type or its address could not be read. */
+static bool has_decap(const struct fc_tap_config *tap)
+{
+	return tap->decap.type != FC_TUNNEL_NONE || tap->decap.local.family != 0;
+}
+
 static void check_tap_ports(const struct fc_config *config, struct fc_findings *findings)
 {
 	char place[FC_PLACE_SIZE];
@@ -16,14 +22,16 @@ static void check_tap_ports(const struct fc_config *config, struct fc_findings *
 
 		if (tap->port[0] == '\0')
 			continue;
-		while (j < i && strcmp(config->taps[j].port, tap->port) != 0)
+		while (j < i && (strcmp(config->taps[j].port, tap->port) != 0 ||
+					(has_decap(&config->taps[j]) && has_decap(tap))))
 			j++;
 		if (j == i)
 			continue;
 		snprintf(place, sizeof(place), "taps.%s.port", tap->name);
 		fc_findings_add(findings, FC_ERROR, place,
-			"%s is already the port of tap '%s'; a port serves one tap", tap->port,
-			config->taps[j].name);
+			"%s is already the port of tap '%s'; taps share a port only where each of "
+			"them has 'decap'",
+			tap->port, config->taps[j].name);
 	}
 }
 
@@ -84,6 +92,7 @@ void fc_config_check(const struct fc_config *config, bool complete, struct fc_fi
 {
 	check_tap_ports(config, findings);
 	check_ports_used(config, findings);
+	fc_config_check_tunnels(config, complete, findings);
 	/* Where something could not be read, a tap may be used by just that. */
 	if (complete)
 		check_taps_used(config, findings);

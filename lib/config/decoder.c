@@ -210,6 +210,8 @@ void fc_table_decode(
 		row->type->describe(row, phrase);
 		decoder_error(decoder, "missing key '%s': expected %s", row->name, phrase);
 	}
+	if (table->check != NULL)
+		table->check(decoder, object, owner);
 }
 
 bool fc_table_has(const struct key_table *table, const struct key_row *row, const void *owner)

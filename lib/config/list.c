@@ -11,12 +11,12 @@
 
 static size_t count_of(const struct key_row *row, const void *owner)
 {
-	return (size_t)fc_field_get(owner, row->count_offset, row->count_size);
+	return (size_t)fc_field_get(owner, row->second_offset, row->second_size);
 }
 
 static void set_count(const struct key_row *row, void *owner, size_t count)
 {
-	fc_field_set(owner, row->count_offset, row->count_size, count);
+	fc_field_set(owner, row->second_offset, row->second_size, count);
 }
 
 static bool is_list_set(const struct key_row *row, const void *owner)

@@ -51,12 +51,18 @@ static void decode_object(
 static bool is_object_set(const struct key_row *row, const void *owner)
 {
 	const struct key_table *table = row->table;
+	bool has_any = false;
 
+	/* Without what it cannot be without, it is not there: the others have only defaults. */
 	for (size_t i = 0; i < table->n_rows; i++) {
-		if (fc_table_has(table, &table->rows[i], object_value(row, owner)))
-			return true;
+		const struct key_row *inner = &table->rows[i];
+		bool has = fc_table_has(table, inner, object_value(row, owner));
+
+		if (inner->required && !has)
+			return false;
+		has_any |= has;
 	}
-	return false;
+	return has_any;
 }
 
 static json_t *encode_object(
@@ -110,7 +116,7 @@ static const char *entries_value(const struct key_row *row, const void *owner)
 
 static size_t count_of(const struct key_row *row, const void *owner)
 {
-	return (size_t)fc_field_get(owner, row->count_offset, row->count_size);
+	return (size_t)fc_field_get(owner, row->second_offset, row->second_size);
 }
 
 static void describe_map(const struct key_row *row, char phrase[FC_PHRASE_SIZE])
@@ -177,7 +183,7 @@ static void decode_map(
 		return;
 	}
 	*entries_of(row, owner) = entries;
-	fc_field_set(owner, row->count_offset, row->count_size, n);
+	fc_field_set(owner, row->second_offset, row->second_size, n);
 	json_object_foreach (value, key, inner) {
 		if (i == n)
 			break;

@@ -31,6 +31,19 @@ struct decoder {
 	char place[FC_PLACE_SIZE]; /* of the value in hand */
 };
 
+#define N_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+#define FIELD(owner, member)                                                                       \
+	.offset = offsetof(struct owner, member), .size = sizeof(((struct owner *)NULL)->member)
+
+#define SECOND(owner, member)                                                                      \
+	.second_offset = offsetof(struct owner, member),                                           \
+	.second_size = sizeof(((struct owner *)NULL)->member)
+
+#define ITEMS(owner, member, count)                                                                \
+	.offset = offsetof(struct owner, member), .size = sizeof(*((struct owner *)NULL)->member), \
+	SECOND(owner, count)
+
 /* One kind of value. `owner` is the struct that has the row's field. */
 struct key_type {
 	/* What is expected, as a phrase: "a whole number in 1..4094". */
@@ -52,14 +65,23 @@ struct key_type {
 	void (*release)(const struct key_row *row, void *owner);
 };
 
+/* One of the words that a key can have. */
+struct key_choice {
+	const char *word;
+	uint64_t value; /* of several words with one value the first is that of the dump */
+};
+
 struct key_row {
 	const char *name;
 	const struct key_type *type;
-	size_t offset, size;		 /* the field; for lists and maps the items */
-	size_t count_offset, count_size; /* lists and maps: the field with the number of items */
-	uint64_t min, max;		 /* numbers: the value; lists of numbers: each item;
-					    texts: bytes; objects and maps: keys */
-	uint16_t max_items;		 /* lists */
+	size_t offset, size;		   /* the field; for lists and maps the items */
+	size_t second_offset, second_size; /* a field that belongs to it. Lists and maps: the number
+					      of items; addresses with a prefix: its length; values
+					      that may be 0: whether there is one */
+	uint64_t min, max;		   /* numbers: the value; lists of numbers: each item;
+					      texts: bytes; objects and maps: keys */
+	uint16_t max_items;		   /* lists */
+	const struct key_choice *choices;  /* words: ends with a NULL */
 	bool required;
 	bool unique;		       /* lists: no item twice */
 	bool single;		       /* lists: one item may stand without its list */
@@ -75,6 +97,9 @@ struct key_table {
 	const char *title; /* heading of its reference, Markdown */
 	const struct key_row *rows;
 	size_t n_rows;
+	/* Findings that need more than one key of an object to be seen; NULL: none. Fields of keys
+	 * that have a finding of their own are as if the key were not there. */
+	void (*check)(struct decoder *decoder, json_t *object, const void *owner);
 	size_t size;	    /* of the struct that one object becomes */
 	size_t name_size;   /* entries of a map: bytes of their name, the struct's first field */
 	bool named_by_port; /* entries of a map: the name is a port's */
@@ -90,12 +115,19 @@ extern const struct key_type fc_key_port;
 extern const struct key_type fc_key_tpid;
 extern const struct key_type fc_key_whole_list;
 extern const struct key_type fc_key_tap_list;
+extern const struct key_type fc_key_choice;
+extern const struct key_type fc_key_address;
+extern const struct key_type fc_key_address_prefix;
+extern const struct key_type fc_key_mac;
+extern const struct key_type fc_key_tunnel_key;
 extern const struct key_type fc_key_object;
 extern const struct key_type fc_key_map;
 
 extern const struct key_table fc_root_table;
 extern const struct key_table fc_tap_table;
 extern const struct key_table fc_output_table;
+extern const struct key_table fc_encap_table;
+extern const struct key_table fc_decap_table;
 
 #define FC_MAX_TABLES 16
 
@@ -141,6 +173,13 @@ void fc_decoder_mismatch(struct decoder *decoder, const char *expected, json_t *
 void fc_decoder_reject(struct decoder *decoder, const struct key_row *row, json_t *found);
 
 void fc_decoder_no_memory(struct decoder *decoder);
+
+/* The word of a choice's value. */
+const char *fc_choice_word(const struct key_choice *choices, uint64_t value);
+
+/* Findings about the tunnels of a configuration that need more than one object to be seen. */
+void fc_config_check_tunnels(
+	const struct fc_config *config, bool complete, struct fc_findings *findings);
 
 /* Errors and warnings that need more than one key to be seen. */
 void fc_config_check(const struct fc_config *config, bool complete, struct fc_findings *findings);

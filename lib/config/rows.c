@@ -3,16 +3,6 @@
 
 #include "row.h"
 
-#define N_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-
-#define FIELD(owner, member)                                                                       \
-	.offset = offsetof(struct owner, member), .size = sizeof(((struct owner *)NULL)->member)
-
-#define ITEMS(owner, member, count)                                                                \
-	.offset = offsetof(struct owner, member), .size = sizeof(*((struct owner *)NULL)->member), \
-	.count_offset = offsetof(struct owner, count),                                             \
-	.count_size = sizeof(((struct owner *)NULL)->count)
-
 static const struct key_row vlan_rows[] = {
 	{
 		.name = "pop",
@@ -126,7 +116,8 @@ static const struct key_row tap_rows[] = {
 		FIELD(fc_tap_config, port),
 		.required = true,
 		.example = "0000:03:00.0",
-		.doc = "The port to receive from. A port serves one tap at most.",
+		.doc = "The port to receive from. A port serves one tap, or several that each have "
+		       "`decap`.",
 	},
 	{
 		.name = "ring",
@@ -139,6 +130,14 @@ static const struct key_row tap_rows[] = {
 		.doc = "Bytes that its packets may occupy while its outputs catch up; all its "
 		       "outputs share them. An output that falls further behind loses the oldest "
 		       "packets of its backlog.",
+	},
+	{
+		.name = "decap",
+		.type = &fc_key_object,
+		FIELD(fc_tap_config, decap),
+		.table = &fc_decap_table,
+		.doc = "Take packets out of a tunnel that ends here, before all edits. In the "
+		       "short form `decap=vxlan` stands for `decap.type=vxlan`.",
 	},
 	EDIT_ROWS(fc_tap_config),
 };
@@ -174,6 +173,14 @@ static const struct key_row output_rows[] = {
 		.doc = "The taps whose packets it sends. Each of them makes a feed.",
 	},
 	EDIT_ROWS(fc_output_config),
+	{
+		.name = "encap",
+		.type = &fc_key_object,
+		FIELD(fc_output_config, encap),
+		.table = &fc_encap_table,
+		.doc = "Send through a tunnel, after all edits. In the short form `encap=vxlan` "
+		       "stands for `encap.type=vxlan`.",
+	},
 };
 
 const struct key_table fc_output_table = {

@@ -34,6 +34,7 @@ static void assert_configs_equal(const struct fc_config *a, const struct fc_conf
 		assert_string_equal(a->taps[i].port, b->taps[i].port);
 		assert_int_equal(a->taps[i].ring, b->taps[i].ring);
 		assert_edits_equal(&a->taps[i].edits, &b->taps[i].edits);
+		assert_memory_equal(&a->taps[i].decap, &b->taps[i].decap, sizeof(a->taps[i].decap));
 	}
 	assert_int_equal(a->n_outputs, b->n_outputs);
 	for (size_t i = 0; i < a->n_outputs; i++) {
@@ -45,6 +46,7 @@ static void assert_configs_equal(const struct fc_config *a, const struct fc_conf
 		assert_memory_equal(
 			output->from, b->outputs[i].from, output->n_from * sizeof(output->from[0]));
 		assert_edits_equal(&output->edits, &b->outputs[i].edits);
+		assert_memory_equal(&output->encap, &b->outputs[i].encap, sizeof(output->encap));
 	}
 	assert_int_equal(a->n_ports, b->n_ports);
 	if (a->n_ports > 0)
@@ -96,7 +98,50 @@ static void test_examples(void **state)
 		fc_findings_free(findings);
 	}
 	globfree(&paths);
-	assert_true(n >= 3);
+	assert_true(n >= 5);
+}
+
+static struct fc_config *parse(const char *text)
+{
+	struct fc_findings *findings = fc_findings_new("x");
+	struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
+
+	fc_findings_print(findings, stderr);
+	assert_non_null(config);
+	fc_findings_free(findings);
+	return config;
+}
+
+static void test_tunnels(void **state)
+{
+	(void)state;
+	static const char *const types[] = { "gre", "gretap", "erspan1", "erspan2", "erspan",
+		"erspan3", "vxlan", "geneve" };
+	static const char *const keys[] = { "", ", \"key\": 0", ", \"key\": 1023",
+		", \"key\": \"255.255.255.255\"" };
+
+	for (size_t i = 0; i < 8; i++) {
+		bool needs_key = i >= 6;
+		size_t n_keys = i == 2 ? 1 : i < 2 ? 4 : 3;
+
+		for (size_t j = needs_key ? 1 : 0; j < n_keys; j++) {
+			char text[512];
+
+			snprintf(text, sizeof(text),
+				"{\"taps\": {\"a\": {\"port\": \"p\", \"decap\": {\"type\": "
+				"\"%s\", \"local\": \"192.0.2.1\", \"remote\": \"192.0.2.9\"%s}}}, "
+				"\"outputs\": {\"o\": {\"port\": \"q\", \"from\": [\"a\"], "
+				"\"encap\": {\"type\": \"%s\", \"local\": \"2001:DB8:0::1/64\", "
+				"\"remote\": \"2001:db8::0:9\", \"mac\": "
+				"\"0A:00:00:00:00:01\"%s}}}}",
+				types[i], keys[j], types[i], keys[j]);
+			struct fc_config *config = parse(text);
+
+			assert_int_equal(config->outputs[0].encap.has_key, j > 0);
+			assert_fixed_point(config);
+			fc_config_free(config);
+		}
+	}
 }
 
 static void test_samples(void **state)
@@ -107,7 +152,6 @@ static void test_samples(void **state)
 		"0.30000000000000004", "12.5", "99.999999999999999999", "1.0000000000000002" };
 
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
-		struct fc_findings *findings = fc_findings_new("x");
 		char text[256];
 
 		snprintf(text, sizeof(text),
@@ -115,13 +159,10 @@ static void test_samples(void **state)
 			"{\"o\": "
 			"{\"port\": \"p\", \"from\": [\"a\"]}}}",
 			samples[i]);
-		struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
+		struct fc_config *config = parse(text);
 
-		fc_findings_print(findings, stderr);
-		assert_non_null(config);
 		assert_fixed_point(config);
 		fc_config_free(config);
-		fc_findings_free(findings);
 	}
 }
 
@@ -129,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_samples),
 	};
 

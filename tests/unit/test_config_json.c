@@ -20,7 +20,7 @@ static struct fc_config *read_json(char *input, struct fc_findings *findings)
 static void test_cases(void **state)
 {
 	(void)state;
-	cases_run("config.cases", read_json, 140);
+	cases_run("config.cases", read_json, 250);
 }
 
 /* The text must be refused with exactly one finding. */
@@ -84,7 +84,8 @@ static void test_long_strings(void **state)
 			"expected a PCI address such as \"0000:03:00.1\" or a vdev's name such as "
 			"\"net_pcap0\", found the string \"" X44 "...\"" },
 		{ "{\"taps\": {\"a\": {\"port\": \"net0\", \"", "\": 1}}, " OUTPUTS "}", "taps.a",
-			"unknown key '" X44 "...'; the keys here are 'port', 'ring', 'filter', "
+			"unknown key '" X44
+			"...'; the keys here are 'port', 'ring', 'decap', 'filter', "
 			"'sample', 'vlan', 'trim', 'truncate'" },
 		{ "{\"taps\": {\"a\": {\"port\": \"net0\"}, \"",
 			"\": {\"port\": \"n\"}}, " OUTPUTS "}", "taps." X44 "...",

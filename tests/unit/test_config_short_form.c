@@ -30,7 +30,7 @@ static struct fc_config *read_options(char *input, struct fc_findings *findings)
 static void test_cases(void **state)
 {
 	(void)state;
-	cases_run("short_form.cases", read_options, 40);
+	cases_run("short_form.cases", read_options, 46);
 }
 
 static void test_million(void **state)

@@ -83,6 +83,86 @@ static void test_full(void **state)
 	fc_config_free(config);
 }
 
+static const char tunnel_text[] =
+	"{ \"taps\": {"
+	"    \"x\": { \"port\": \"p\", \"decap\": { \"type\": \"gre\", \"key\": \"10.1.2.3\","
+	"            \"local\": \"192.0.2.9\", \"remote\": \"192.0.2.1\" } },"
+	"    \"y\": { \"port\": \"q\" },"
+	"    \"z\": { \"port\": \"p\","
+	"            \"decap\": { \"type\": \"geneve\", \"local\": \"2001:db8::9\" } } },"
+	"  \"outputs\": {"
+	"    \"x\": { \"port\": \"r\", \"from\": [\"x\", \"y\", \"z\"],"
+	"            \"encap\": { \"type\": \"erspan3\", \"local\": \"2001:db8::1/64\","
+	"                       \"remote\": \"2001:db8:1::2\", \"gateway\": \"fe80::5\","
+	"                       \"key\": 7, \"vlan\": 30, \"dscp\": 63, \"ttl\": 255,"
+	"                       \"mtu\": 9000, \"oversize\": \"truncate\" } },"
+	"    \"y\": { \"port\": \"r\", \"from\": [\"y\"],"
+	"            \"encap\": { \"type\": \"erspan\", \"local\": \"192.0.2.5/30\","
+	"                       \"remote\": \"192.0.2.6\", \"mac\": \"0A:1b:2C:3d:4E:5f\" } },"
+	"    \"z\": { \"port\": \"s\", \"from\": [\"y\"] } } }";
+
+static void test_decap(void **state)
+{
+	(void)state;
+	static const struct fc_address local = { 4, { 192, 0, 2, 9 } };
+	static const struct fc_address remote = { 4, { 192, 0, 2, 1 } };
+	struct fc_config *config = parse(tunnel_text);
+	const struct fc_decap *decap = &config->taps[0].decap;
+
+	assert_int_equal(decap->type, FC_TUNNEL_GRE);
+	assert_true(fc_address_is_equal(&decap->local, &local));
+	assert_true(fc_address_is_equal(&decap->remote, &remote));
+	assert_true(decap->has_key);
+	assert_int_equal(decap->key, 0x0a010203);
+	assert_int_equal(config->taps[1].decap.type, FC_TUNNEL_NONE);
+	decap = &config->taps[2].decap;
+	assert_int_equal(decap->type, FC_TUNNEL_GENEVE);
+	assert_int_equal(decap->local.family, 6);
+	assert_int_equal(decap->local.bytes[15], 9);
+	assert_int_equal(decap->remote.family, 0);
+	assert_false(decap->has_key);
+	assert_int_equal(decap->key, 0);
+	fc_config_free(config);
+}
+
+static void test_encap(void **state)
+{
+	(void)state;
+	static const uint8_t mac[FC_MAC_SIZE] = { 0x0a, 0x1b, 0x2c, 0x3d, 0x4e, 0x5f };
+	struct fc_config *config = parse(tunnel_text);
+	const struct fc_encap *encap = &config->outputs[0].encap;
+
+	assert_int_equal(encap->type, FC_TUNNEL_ERSPAN3);
+	assert_int_equal(encap->local.family, 6);
+	assert_int_equal(encap->local.bytes[15], 1);
+	assert_int_equal(encap->prefix_length, 64);
+	assert_int_equal(encap->remote.bytes[15], 2);
+	assert_int_equal(encap->gateway.bytes[0], 0xfe);
+	assert_false(encap->has_mac);
+	assert_true(encap->has_key);
+	assert_int_equal(encap->key, 7);
+	assert_int_equal(encap->vlan, 30);
+	assert_int_equal(encap->dscp, 63);
+	assert_int_equal(encap->ttl, 255);
+	assert_int_equal(encap->mtu, 9000);
+	assert_int_equal(encap->oversize, FC_OVERSIZE_TRUNCATE);
+	encap = &config->outputs[1].encap;
+	assert_int_equal(encap->type, FC_TUNNEL_ERSPAN2);
+	assert_int_equal(encap->local.family, 4);
+	assert_int_equal(encap->prefix_length, 30);
+	assert_int_equal(encap->gateway.family, 0);
+	assert_true(encap->has_mac);
+	assert_memory_equal(encap->mac, mac, sizeof(mac));
+	assert_false(encap->has_key);
+	assert_int_equal(encap->vlan, 0);
+	assert_int_equal(encap->dscp, 0);
+	assert_int_equal(encap->ttl, FC_DEFAULT_TTL);
+	assert_int_equal(encap->mtu, 0);
+	assert_int_equal(encap->oversize, FC_OVERSIZE_FRAGMENT);
+	assert_int_equal(config->outputs[2].encap.type, FC_TUNNEL_NONE);
+	fc_config_free(config);
+}
+
 static void test_defaults(void **state)
 {
 	(void)state;
@@ -129,6 +209,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_decap),
+		cmocka_unit_test(test_encap),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_port),
 	};

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fc_address.h>
 #include <fc_findings.h>
 
 /**
@@ -24,6 +25,7 @@
 #define FC_MAX_VLAN_PUSH  2
 #define FC_DEFAULT_RING	  (UINT64_C(64) << 20) /**< bytes */
 #define FC_SAMPLE_ALL	  100.0
+#define FC_DEFAULT_TTL	  64
 
 /** What `vlan` does: first take off up to `pop` tags, then put on `n_push`. IEEE 802.1Q-2018. */
 struct fc_vlan_edit {
@@ -43,10 +45,64 @@ struct fc_edits {
 	uint32_t truncate;	  /**< bytes kept at most, >= 14; 0: all */
 };
 
+/** How a packet is wrapped. */
+enum fc_tunnel_type {
+	FC_TUNNEL_NONE,	   /**< not at all */
+	FC_TUNNEL_GRE,	   /**< from its network header on, RFC 2784 and RFC 2890 */
+	FC_TUNNEL_GRETAP,  /**< the frame in GRE, protocol type 0x6558 (RFC 7637 section 3.2) */
+	FC_TUNNEL_ERSPAN1, /**< draft-foschiano-erspan: no sequence number, no session id */
+	FC_TUNNEL_ERSPAN2, /**< draft-foschiano-erspan, with both */
+	FC_TUNNEL_ERSPAN3, /**< draft-foschiano-erspan, with both and a timestamp */
+	FC_TUNNEL_VXLAN,   /**< RFC 7348 */
+	FC_TUNNEL_GENEVE,  /**< RFC 8926 */
+};
+
+/** What is done with a frame that makes an outer packet above the MTU. */
+enum fc_oversize {
+	FC_OVERSIZE_FRAGMENT, /**< the outer packet is fragmented */
+	FC_OVERSIZE_TRUNCATE, /**< the inner frame is cut to fit */
+	FC_OVERSIZE_DROP,     /**< it is dropped and counted */
+};
+
+/**
+ * The tunnel that an output sends through. All addresses are of one family and each is that of one
+ * host; `remote` is in the network of `local` or link-local (IPv6), or there is a gateway or a MAC
+ * address. Without a type the other fields mean nothing.
+ */
+struct fc_encap {
+	enum fc_tunnel_type type;  /**< FC_TUNNEL_NONE: no tunnel */
+	struct fc_address local;   /**< this end: outer source, answers ARP and ping */
+	struct fc_address remote;  /**< the other end: outer destination, never `local` */
+	struct fc_address gateway; /**< next hop, on the link; family 0: `remote` is the next hop */
+	uint8_t prefix_length;	   /**< of the network of `local`, bits */
+	bool has_mac;		   /**< the next hop's MAC address is fixed; there is no gateway */
+	uint8_t mac[FC_MAC_SIZE];  /**< unicast */
+	bool has_key;		   /**< always so for VXLAN and Geneve, never for ERSPAN I */
+	uint32_t key;		   /**< GRE key, session id 0..1023 or VNI 0..2^24-1; else 0 */
+	uint16_t vlan;		   /**< 1..4094, VLAN ID of the outer frame, 0: untagged */
+	uint8_t dscp;		   /**< 0..63, of the outer header (RFC 2474) */
+	uint8_t ttl;		   /**< 1..255, TTL or hop limit of the outer header */
+	uint16_t mtu; /**< bytes of the outer packet, >= 576 (IPv4) or 1280; 0: the port's */
+	enum fc_oversize oversize;
+};
+
+/**
+ * The tunnel that a tap receives from. No two taps of a port match the same packet. Without a type
+ * the other fields mean nothing.
+ */
+struct fc_decap {
+	enum fc_tunnel_type type; /**< FC_TUNNEL_NONE: no tunnel */
+	struct fc_address local;  /**< this end: outer destination */
+	struct fc_address remote; /**< the other end, outer source; family 0: any */
+	bool has_key;		  /**< false: any key, and none; never so for ERSPAN I */
+	uint32_t key;		  /**< as in struct fc_encap */
+};
+
 struct fc_tap_config {
 	char name[FC_NAME_SIZE];
 	char port[FC_PORT_NAME_SIZE];
-	uint64_t ring; /**< bytes that its packets may occupy while outputs catch up */
+	uint64_t ring;	       /**< bytes that its packets may occupy while outputs catch up */
+	struct fc_decap decap; /**< before the edits; every tap of a shared port has one */
 	struct fc_edits edits;
 };
 
@@ -56,6 +112,7 @@ struct fc_output_config {
 	uint16_t n_from; /**< >= 1 */
 	uint16_t *from;	 /**< indexes into fc_config.taps, no duplicates, in the order written */
 	struct fc_edits edits;
+	struct fc_encap encap; /**< after the edits */
 };
 
 /** Settings of one port; 0 stands for "choose". */
