@@ -344,6 +344,25 @@ static struct fc_plan *allocate(const struct fc_config *config)
 	return plan;
 }
 
+/* The language of configurations is ahead of what lcores do. */
+static void refuse_tunnels(const struct fc_config *config, struct fc_findings *findings)
+{
+	char place[FC_NAME_SIZE + 16];
+
+	for (uint16_t t = 0; t < config->n_taps; t++) {
+		if (config->taps[t].decap.type == FC_TUNNEL_NONE)
+			continue;
+		snprintf(place, sizeof(place), "taps.%s.decap", config->taps[t].name);
+		fc_findings_add(findings, FC_ERROR, place, "this version carries no tunnels");
+	}
+	for (uint16_t o = 0; o < config->n_outputs; o++) {
+		if (config->outputs[o].encap.type == FC_TUNNEL_NONE)
+			continue;
+		snprintf(place, sizeof(place), "outputs.%s.encap", config->outputs[o].name);
+		fc_findings_add(findings, FC_ERROR, place, "this version carries no tunnels");
+	}
+}
+
 struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_port_facts *facts,
 	const struct fc_lcore_facts *lcores, uint16_t n_lcores, struct fc_findings *findings)
 {
@@ -354,6 +373,7 @@ struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_por
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 		return NULL;
 	}
+	refuse_tunnels(config, findings);
 	connect_ports(plan, facts);
 	for (uint16_t i = 0; i < plan->n_ports; i++)
 		plan_port(&plan->ports[i], fc_config_port(config, plan->ports[i].facts.name),

@@ -310,6 +310,28 @@ static void test_max_frame(void **state)
 	end(&s);
 }
 
+/* A configuration with tunnels is refused, not run without them. */
+static void test_tunnels(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	begin(&s,
+		"{\"taps\":{\"a\":{\"port\":\"p1\"}},\"outputs\":{\"b\":{\"port\":\"p2\",\"from\":["
+		"\"a\"],"
+		"\"encap\":{\"type\":\"gretap\",\"local\":\"192.0.2.1/"
+		"24\",\"remote\":\"192.0.2.2\"}}}}",
+		1);
+	expect_error(&s, "outputs.b.encap", "tunnels");
+
+	begin(&s,
+		"{\"taps\":{\"a\":{\"port\":\"p1\",\"decap\":{\"type\":\"gretap\",\"local\":\"192."
+		"0.2.1\"}}},"
+		"\"outputs\":{\"b\":{\"port\":\"p2\",\"from\":[\"a\"]}}}",
+		1);
+	expect_error(&s, "taps.a.decap", "tunnels");
+}
+
 static void test_limits(void **state)
 {
 	struct setup s;
@@ -508,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_max_frame),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_idle_pool),
 		cmocka_unit_test(test_memory),
