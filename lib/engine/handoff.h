@@ -20,7 +20,7 @@
  * packets. One lcore puts bursts in and one takes them out, several at once.
  *
  * Each look at the other side's index costs both lcores a cache miss. So a ring that has run full
- * counts as full until it is half empty, and is looked at again only after a while: two lcores of
+ * counts as full until a quarter is empty, and is looked at again only after a while: two lcores of
  * different speed then touch the indices once for many bursts, instead of chasing each other around
  * a full ring.
  */
@@ -61,7 +61,7 @@ static inline bool fc_handoff_has_room(struct fc_handoff *handoff)
 	}
 	n_free = rte_ring_free_count(handoff->ring);
 	handoff->was_full =
-		n_free < (handoff->was_full ? FC_HANDOFF_WORDS / 2 : FC_HANDOFF_BURST_WORDS);
+		n_free < (handoff->was_full ? FC_HANDOFF_WORDS / 4 : FC_HANDOFF_BURST_WORDS);
 	if (handoff->was_full)
 		handoff->n_to_skip = FC_HANDOFF_SKIPS;
 	return !handoff->was_full;

@@ -85,7 +85,7 @@ static void test_framing(void **state)
 	rte_ring_free(handoff.ring);
 }
 
-/* Once full, it takes nothing until half of it is free. */
+/* Once full, it takes nothing until a quarter of it is free. */
 static void test_hysteresis(void **state)
 {
 	struct rte_mbuf *packets[FC_BURST];
@@ -103,7 +103,7 @@ static void test_hysteresis(void **state)
 	}
 	assert_int_equal(n_pushed, (FC_HANDOFF_WORDS - 1) / (FC_BURST + 1));
 	assert_true(handoff.was_full);
-	while (rte_ring_free_count(handoff.ring) < FC_HANDOFF_WORDS / 2) {
+	while (rte_ring_free_count(handoff.ring) < FC_HANDOFF_WORDS / 4) {
 		assert_false(fc_handoff_has_room(&handoff));
 		assert_int_equal(pop(&reader, &route, &start, packets), FC_BURST);
 		assert_int_equal(start, n_popped * FC_BURST);
