@@ -8,6 +8,7 @@
 
 #include <fc_address.h>
 #include <fc_findings.h>
+#include <fc_tunnel_type.h>
 
 /**
  * A checked configuration.
@@ -43,25 +44,6 @@ struct fc_edits {
 	struct fc_vlan_edit vlan; /**< all zero but tpid: nothing */
 	uint32_t trim;		  /**< bytes off the tail, 0: none */
 	uint32_t truncate;	  /**< bytes kept at most, >= 14; 0: all */
-};
-
-/** How a packet is wrapped. */
-enum fc_tunnel_type {
-	FC_TUNNEL_NONE,	   /**< not at all */
-	FC_TUNNEL_GRE,	   /**< from its network header on, RFC 2784 and RFC 2890 */
-	FC_TUNNEL_GRETAP,  /**< the frame in GRE, protocol type 0x6558 (RFC 7637 section 3.2) */
-	FC_TUNNEL_ERSPAN1, /**< draft-foschiano-erspan: no sequence number, no session id */
-	FC_TUNNEL_ERSPAN2, /**< draft-foschiano-erspan, with both */
-	FC_TUNNEL_ERSPAN3, /**< draft-foschiano-erspan, with both and a timestamp */
-	FC_TUNNEL_VXLAN,   /**< RFC 7348 */
-	FC_TUNNEL_GENEVE,  /**< RFC 8926 */
-};
-
-/** What is done with a frame that makes an outer packet above the MTU. */
-enum fc_oversize {
-	FC_OVERSIZE_FRAGMENT, /**< the outer packet is fragmented */
-	FC_OVERSIZE_TRUNCATE, /**< the inner frame is cut to fit */
-	FC_OVERSIZE_DROP,     /**< it is dropped and counted */
 };
 
 /**
