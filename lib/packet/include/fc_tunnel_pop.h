@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_TUNNEL_POP_H
+#define FC_TUNNEL_POP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include <fc_address.h>
+#include <fc_tunnel_type.h>
+
+/**
+ * Taking tunnelled frames out of their tunnels.
+ *
+ * The tunnels that end on a port are its ends. A received frame is looked at first, without being
+ * changed, and then stripped. Nothing that it says is believed: no length is followed beyond the
+ * frame, and no loop is longer than a constant. Headers may be split over segments.
+ */
+
+#define FC_TUNNEL_MAX_ENDS  64 /**< tunnels that can end on one port */
+#define FC_TUNNEL_MAX_HOSTS 64 /**< addresses that can live on one port */
+
+/** One end of a tunnel; what it matches. */
+struct fc_tunnel_end {
+	enum fc_tunnel_type type;
+	struct fc_address local;
+	struct fc_address remote; /**< family 0: any */
+	bool has_key;		  /**< otherwise any key, and a packet without one */
+	uint32_t key;		  /**< GRE key, ERSPAN session id, VNI */
+};
+
+/** The ends on a port; set up in the control path, read-only in the data path. */
+struct fc_tunnel_ends {
+	uint16_t n;
+	uint16_t n_hosts;
+	struct fc_tunnel_end end[FC_TUNNEL_MAX_ENDS];
+	uint64_t of_type[FC_TUNNEL_GENEVE + 1]; /* bit i: end[i] is of this type */
+	uint64_t of_gre, of_udp;		/* or of one over GRE, over UDP */
+	struct fc_address host[FC_TUNNEL_MAX_HOSTS];
+};
+
+/** What a frame is. */
+enum fc_tunnel_verdict {
+	/** It comes out of a tunnel that ends here: fc_tunnel_strip(). */
+	FC_TUNNEL_OURS,
+	/**
+	 * For none of the ends, or for one of them but not carrying a frame: GRE with a version or
+	 * with routing (RFC 2784 tells to discard it), an ERSPAN III frame type other than
+	 * Ethernet, a Geneve version, control message, critical option or protocol other than
+	 * Ethernet.
+	 */
+	FC_TUNNEL_NOT_OURS,
+	/**
+	 * Its IP header, or the headers of a tunnel that ends here, are cut off, contradict the
+	 * frame or each other, or a checksum is wrong.
+	 */
+	FC_TUNNEL_MALFORMED,
+	/** A fragment of a packet for one of the ends: fc_reassembly_add(). */
+	FC_TUNNEL_PIECE,
+	/**
+	 * For the host of one of the addresses: ARP; neighbour solicitation for one of them or
+	 * neighbour advertisement; a ping for one of them. fc_neighbour_parse() looks closer.
+	 */
+	FC_TUNNEL_HOST
+};
+
+/** What fc_tunnel_look() found out. */
+struct fc_tunnel_match {
+	enum fc_tunnel_verdict verdict;
+	uint16_t end;	 /**< OURS: which end */
+	uint16_t l2;	 /**< OURS, PIECE: bytes of the outer Ethernet header and tags */
+	uint16_t l3;	 /**< PIECE: bytes of the IP header, with the IPv6 fragment header */
+	rte_be16_t type; /**< OURS, of FC_TUNNEL_GRE: EtherType of the inner packet */
+	uint8_t family;	 /**< PIECE: 4 or 6 */
+	uint32_t skip;	 /**< OURS: bytes in front of the inner frame (packet) */
+	uint32_t length; /**< OURS: bytes of it; PIECE: bytes of the fragment with l2 and l3 */
+};
+
+/**
+ * Set up the ends of a port: call this on zeroed memory, then fc_tunnel_add_end() and
+ * fc_tunnel_add_host().
+ *
+ * The local address of an end is a host too.
+ *
+ * @return  0; -EINVAL: no type, no local address or a remote one of another family; -ENOSPC: too
+ *          many.
+ * Control path.
+ */
+int fc_tunnel_add_end(struct fc_tunnel_ends *ends, const struct fc_tunnel_end *end);
+
+/** Add an address that is not the end of a tunnel, such as an output's. As above. */
+int fc_tunnel_add_host(struct fc_tunnel_ends *ends, const struct fc_address *host);
+
+/**
+ * Find out what a received frame is.
+ *
+ * Where several ends match, it is the one that was added first. An outer IPv6 fragment header is
+ * found only directly behind the IPv6 header; elsewhere it is malformed.
+ *
+ * @param packet  Only read.
+ * @param match   Gets the answer; its other members are valid for the verdicts that they name.
+ * @return        The verdict.
+ * Any thread.
+ */
+enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
+	const struct rte_mbuf *packet, struct fc_tunnel_match *match);
+
+/**
+ * Make of a tunnelled frame what it carried.
+ *
+ * For FC_TUNNEL_GRE this is an Ethernet header with zero addresses and the packet. The first
+ * segment has the frame's first 64 bytes or all of it afterwards, where its buffer has room.
+ *
+ * @param packet  As it was given to fc_tunnel_look(), private to the caller.
+ * @param match   The verdict was FC_TUNNEL_OURS.
+ * Any thread.
+ */
+void fc_tunnel_strip(const struct fc_tunnel_ends *ends, struct rte_mbuf *packet,
+	const struct fc_tunnel_match *match);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TUNNEL_FORMAT_H
+#define TUNNEL_FORMAT_H
+
+#include <stdint.h>
+
+#include <rte_byteorder.h>
+
+/* Numbers of the formats, for both directions. */
+
+#define IPPROTO_GRE_ 47
+
+#define UDP_PORT_VXLAN	4789
+#define UDP_PORT_GENEVE 6081
+
+#define GRE_PROTOCOL_TEB     0x6558 /* transparent Ethernet bridging */
+#define GRE_PROTOCOL_ERSPAN  0x88be
+#define GRE_PROTOCOL_ERSPAN3 0x22eb
+
+/* RFC 2784 and RFC 2890: the first 16 bits. */
+#define GRE_CHECKSUM 0x8000
+#define GRE_KEY	     0x2000
+#define GRE_SEQUENCE 0x1000
+/* RFC 1701: routing, strict source route and the first bit of the recursion control. */
+#define GRE_REFUSED  0x4c00
+#define GRE_VERSION  0x0007
+
+#define GRE_SIZE	4
+#define GRE_OPTION_SIZE 4 /* of each of checksum, key, sequence number */
+#define UDP_SIZE	8
+#define VXLAN_SIZE	8
+#define GENEVE_SIZE	8
+#define ERSPAN2_SIZE	8
+#define ERSPAN3_SIZE	12
+#define ERSPAN_SUB_SIZE 8 /* platform specific sub-header of type III */
+
+/* Of the first 16 bits of an ERSPAN header. */
+#define ERSPAN_VERSION_SHIFT 12
+#define ERSPAN_VERSION2	     1 /* of type II */
+#define ERSPAN_VERSION3	     2 /* of type III */
+/* Of the second. */
+#define ERSPAN_COS_SHIFT     13
+#define ERSPAN_EN_PRESERVED  0x1800
+#define ERSPAN_TRUNCATED     0x0400
+#define ERSPAN_SESSION	     0x03ff
+/* Of the last of type III. */
+#define ERSPAN_PDU	     0x8000
+#define ERSPAN_TYPE	     0x7c00
+#define ERSPAN_GRA_100NS     0x0002
+#define ERSPAN_SUB	     0x0001
+
+#define VXLAN_HAS_VNI	     0x08
+#define GENEVE_OPTIONS_SIZE  0x3f /* in units of 4 bytes */
+#define GENEVE_VERSION	     0xc0
+#define GENEVE_CONTROL	     0x80
+#define GENEVE_TYPE_CRITICAL 0x80
+#define GENEVE_OPTION_SIZE   0x1f /* in units of 4 bytes, without the option's header */
+
+#endif

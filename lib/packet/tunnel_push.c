@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include <fc_flow.h>
+#include <fc_slice.h>
+#include <fc_tunnel.h>
+
+#include "ethernet.h"
+#include "segments.h"
+#include "tunnel_format.h"
+
+#define NS_PER_ERSPAN_TICK 100
+
+/* Bytes of the frame that the tunnel leaves behind. */
+static inline uint32_t left_behind(
+	const struct fc_tunnel_header *header, const struct rte_mbuf *packet)
+{
+	struct ethernet ethernet;
+
+	if (header->type != FC_TUNNEL_GRE || !ethernet_parse(packet, MAX_INNER_TAGS, &ethernet))
+		return 0;
+	return ethernet.at;
+}
+
+enum fc_tunnel_fit fc_tunnel_fit(
+	const struct fc_tunnel_header *header, const struct rte_mbuf *packet)
+{
+	uint32_t length = packet->pkt_len - left_behind(header, packet) + header->size -
+			  header->ethernet_size;
+
+	if (likely(length <= header->mtu))
+		return FC_TUNNEL_FITS;
+	if (header->oversize == FC_OVERSIZE_TRUNCATE)
+		return FC_TUNNEL_TRUNCATE;
+	if (header->oversize == FC_OVERSIZE_FRAGMENT && length <= FC_TUNNEL_MAX_LENGTH)
+		return FC_TUNNEL_FRAGMENT;
+	return FC_TUNNEL_DROP;
+}
+
+void fc_tunnel_truncate(const struct fc_tunnel_header *header, struct rte_mbuf *packet)
+{
+	fc_slice(packet, left_behind(header, packet) + fc_tunnel_max_inner(header));
+}
+
+static inline void store16(uint8_t *at, rte_be16_t value)
+{
+	memcpy(at, &value, sizeof(value));
+}
+
+static inline void store32(uint8_t *at, rte_be32_t value)
+{
+	memcpy(at, &value, sizeof(value));
+}
+
+static inline uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
+
+static inline void patch_ip(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	uint8_t *ip, uint32_t length)
+{
+	rte_be16_t total, id;
+
+	if (header->family == 6) {
+		store16(ip + offsetof(struct rte_ipv6_hdr, payload_len),
+			rte_cpu_to_be_16((uint16_t)(length - sizeof(struct rte_ipv6_hdr))));
+		return;
+	}
+	total = rte_cpu_to_be_16((uint16_t)length);
+	id = rte_cpu_to_be_16(state->packet_id++);
+	store16(ip + offsetof(struct rte_ipv4_hdr, total_length), total);
+	store16(ip + offsetof(struct rte_ipv4_hdr, packet_id), id);
+	store16(ip + offsetof(struct rte_ipv4_hdr, hdr_checksum),
+		(uint16_t)~fold(header->ip_sum + total + id));
+}
+
+static inline void patch_udp(const struct fc_tunnel_header *header, struct rte_mbuf *packet,
+	uint8_t *udp, uint32_t at, uint16_t port)
+{
+	uint32_t length = packet->pkt_len - at;
+	uint16_t sum;
+
+	store16(udp + offsetof(struct rte_udp_hdr, src_port), rte_cpu_to_be_16(port));
+	store16(udp + offsetof(struct rte_udp_hdr, dgram_len), rte_cpu_to_be_16((uint16_t)length));
+	if (header->family == 4)
+		return;
+	sum = segments_sum(packet, at, length);
+	sum = (uint16_t)~fold(header->udp_sum + rte_cpu_to_be_16((uint16_t)length) + sum);
+	/* 0 would say that there is none: RFC 768. */
+	store16(udp + offsetof(struct rte_udp_hdr, dgram_cksum), sum == 0 ? 0xffff : sum);
+}
+
+/* The tag's VID and PCP; @erspan has 0 there. */
+static inline void patch_erspan(
+	const struct fc_tunnel_header *header, uint8_t *erspan, rte_be16_t tag)
+{
+	uint16_t tci = rte_be_to_cpu_16(tag), word;
+
+	memcpy(&word, erspan, sizeof(word));
+	store16(erspan, word | rte_cpu_to_be_16(tci & 0x0fff));
+	memcpy(&word, erspan + 2, sizeof(word));
+	word |= rte_cpu_to_be_16((uint16_t)((tci & 0xe000) >> 13 << ERSPAN_COS_SHIFT) |
+				 (header->type == FC_TUNNEL_ERSPAN2 ? ERSPAN_EN_PRESERVED : 0));
+	store16(erspan + 2, word);
+}
+
+static inline void push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf *packet, uint64_t destination, uint32_t ticks)
+{
+	struct ethernet ethernet = { .at = 0 };
+	uint8_t *payload, *frame;
+	uint16_t port = 0;
+
+	switch (header->type) {
+	case FC_TUNNEL_GRE:
+		ethernet_parse(packet, MAX_INNER_TAGS, &ethernet);
+		segments_cut_front(packet, ethernet.at);
+		break;
+	case FC_TUNNEL_ERSPAN2:
+	case FC_TUNNEL_ERSPAN3:
+		ethernet_parse(packet, 1, &ethernet);
+		break;
+	case FC_TUNNEL_VXLAN:
+	case FC_TUNNEL_GENEVE:
+		port = fc_flow_port(fc_flow_hash(packet));
+		break;
+	default:
+		break;
+	}
+	payload = rte_pktmbuf_mtod(packet, uint8_t *);
+	/* Always all of it: the size is a constant, and what is in front of the header is free. */
+	memcpy(payload - FC_TUNNEL_MAX_SIZE, header->bytes, FC_TUNNEL_MAX_SIZE);
+	frame = payload - header->size;
+	memcpy(frame, &destination, sizeof(destination));
+	packet->data_off = (uint16_t)(packet->data_off - header->size);
+	packet->data_len = (uint16_t)(packet->data_len + header->size);
+	packet->pkt_len += header->size;
+	patch_ip(header, state, frame + header->ethernet_size,
+		packet->pkt_len - header->ethernet_size);
+	switch (header->type) {
+	case FC_TUNNEL_GRE:
+		store16(payload - header->gre_size + 2, ethernet.type);
+		break;
+	case FC_TUNNEL_ERSPAN2:
+		store32(payload - ERSPAN2_SIZE - GRE_OPTION_SIZE,
+			rte_cpu_to_be_32(state->sequence++));
+		if (ethernet.at > RTE_ETHER_HDR_LEN)
+			patch_erspan(header, payload - ERSPAN2_SIZE, ethernet.tci);
+		break;
+	case FC_TUNNEL_ERSPAN3:
+		store32(payload - ERSPAN3_SIZE - GRE_OPTION_SIZE,
+			rte_cpu_to_be_32(state->sequence++));
+		store32(payload - ERSPAN3_SIZE + 4, rte_cpu_to_be_32(ticks));
+		if (ethernet.at > RTE_ETHER_HDR_LEN)
+			patch_erspan(header, payload - ERSPAN3_SIZE, ethernet.tci);
+		break;
+	case FC_TUNNEL_VXLAN:
+	case FC_TUNNEL_GENEVE:
+		patch_udp(header, packet, payload - UDP_SIZE - VXLAN_SIZE,
+			header->size - UDP_SIZE - VXLAN_SIZE, port);
+		break;
+	default:
+		break;
+	}
+}
+
+void fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns)
+{
+	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
+	uint32_t ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK);
+
+	for (uint16_t i = 0; i < n; i++)
+		push(header, state, packets[i], destination, ticks);
+}
+
+void fc_tunnel_mark_truncated(const struct fc_tunnel_header *header, struct rte_mbuf *packet)
+{
+	uint8_t *flags = rte_pktmbuf_mtod_offset(packet, uint8_t *, header->size);
+
+	if (header->type == FC_TUNNEL_ERSPAN2)
+		flags -= ERSPAN2_SIZE - 2;
+	else if (header->type == FC_TUNNEL_ERSPAN3)
+		flags -= ERSPAN3_SIZE - 2;
+	else
+		return;
+	*flags |= ERSPAN_TRUNCATED >> 8;
+}
