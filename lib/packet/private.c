@@ -38,8 +38,11 @@ bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
 static inline void copy_blocks(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
 {
 	const uint8_t *in = rte_pktmbuf_mtod(from, const uint8_t *);
-	uint8_t *out = rte_pktmbuf_mtod(to, uint8_t *);
+	uint8_t *out = (uint8_t *)to->buf_addr + RTE_PKTMBUF_HEADROOM;
 
+	to->data_off = RTE_PKTMBUF_HEADROOM;
+	to->ol_flags = 0;
+	to->port = RTE_MBUF_PORT_INVALID;
 	to->data_len = (uint16_t)length;
 	to->pkt_len = length;
 	for (uint32_t at = 0; at < length; at += BLOCK_SIZE)
@@ -116,6 +119,7 @@ static int fill(const struct fc_private *how, struct rte_mbuf *to, struct rte_mb
 {
 	uint32_t length = needed_size(how, from);
 
+	rte_pktmbuf_reset(to);
 	if (how->linear || length <= FC_COPY_MAX_SIZE) {
 		if (unlikely(length > rte_pktmbuf_tailroom(to)))
 			return -1;
@@ -126,14 +130,18 @@ static int fill(const struct fc_private *how, struct rte_mbuf *to, struct rte_mb
 	return chain_rest(how->pool, to, from, FC_PRIVATE_HEADER_SIZE);
 }
 
+/*
+ * Fresh mbufs as they lie in the pool: of one segment, with one reference. Whoever fills one sets
+ * what a sender looks at; a reset would write to a second cache line of each.
+ */
 static uint16_t allocate(struct rte_mempool *pool, struct rte_mbuf **fresh, uint16_t n)
 {
 	uint16_t got;
 
-	if (likely(rte_pktmbuf_alloc_bulk(pool, fresh, n) == 0))
+	if (likely(rte_mempool_get_bulk(pool, (void **)fresh, n) == 0))
 		return n;
 	for (got = 0; got < n; got++) {
-		fresh[got] = rte_pktmbuf_alloc(pool);
+		fresh[got] = rte_mbuf_raw_alloc(pool);
 		if (fresh[got] == NULL)
 			break;
 	}
