@@ -36,7 +36,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
-#define DEPTH	   512 /* packets that wait on a port: the descriptors of a queue */
+#define DEPTH	   1024 /* packets that wait on a port: the descriptors of a queue */
 #define MAX_PACED  16
 #define FRAME_SIZE 64
 
