@@ -9,9 +9,9 @@
 
 /*
  * Encapsulated frames that were not made by this project: scapy 2.5.0 made them from its layers
- * Ether, Dot1Q, IP, IPv6, UDP, GRE, VXLAN, GENEVE, ERSPAN_II and ERSPAN_III (for type I, GRE alone),
- * and tshark 4.0.17 showed in each the addresses, the key, the ERSPAN fields and the inner packet,
- * and good checksums. They go from 02:00:00:00:00:01, 192.0.2.1 or 2001:db8::1 to
+ * Ether, Dot1Q, IP, IPv6, UDP, GRE, VXLAN, GENEVE, ERSPAN_II and ERSPAN_III (for type I, GRE
+ * alone), and tshark 4.0.17 showed in each the addresses, the key, the ERSPAN fields and the inner
+ * packet, and good checksums. They go from 02:00:00:00:00:01, 192.0.2.1 or 2001:db8::1 to
  * 02:00:00:00:00:09, 192.0.2.9 or 2001:db8::9, have identification 0x1234, sequence number
  * 0x01020304 and timestamp 0x89abcdef. Only UDP source ports are the project's own.
  */
