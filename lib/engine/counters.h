@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include <fc_drop.h>
+#include <fc_stage.h>
 #include <fc_stats.h>
 
 /**
@@ -64,6 +65,26 @@ static inline void fc_drop_packets(struct fc_tally drops[FC_N_DROPS], enum fc_dr
 	fc_tally_add(&drops[reason], n, fc_packets_size(packets, n));
 	if (owned)
 		rte_pktmbuf_free_bulk(packets, n);
+}
+
+/**
+ * Run the stages @p from .. @p to - 1 of a chain on a burst; what they sort out is lost.
+ *
+ * @param drops, owned  As fc_drop_packets().
+ * @return              How many packets stay, at the front. The lcore that owns the chain.
+ */
+static inline uint16_t fc_stages_run(const struct fc_chain *chain, unsigned from, unsigned to,
+	struct fc_tally drops[FC_N_DROPS], struct rte_mbuf **packets, uint16_t n, bool owned)
+{
+	for (unsigned i = from; n != 0 && i < to; i++) {
+		const struct fc_stage *stage = &chain->stages[i];
+		uint16_t n_kept = stage->ops->run(stage->state, packets, n);
+
+		fc_drop_packets(
+			drops, stage->ops->drop, packets + n_kept, (uint16_t)(n - n_kept), owned);
+		n = n_kept;
+	}
+	return n;
 }
 
 #endif

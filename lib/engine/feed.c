@@ -160,20 +160,13 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 static void send_edited(
 	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
 {
-	struct fc_chain *chain = &feed->output->chain;
+	const struct fc_chain *chain = &feed->output->chain;
 	uint16_t done, n_left;
 	uint64_t size;
 
 	n = privatise(feed, packets, n, owned);
-	for (unsigned i = chain->n_read; n != 0 && i < (unsigned)chain->n_read + chain->n_write;
-		i++) {
-		const struct fc_stage *stage = &chain->stages[i];
-		uint16_t n_kept = stage->ops->run(stage->state, packets, n);
-
-		fc_drop_packets(feed->drops, stage->ops->drop, packets + n_kept,
-			(uint16_t)(n - n_kept), true);
-		n = n_kept;
-	}
+	n = fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
+		feed->drops, packets, n, true);
 	n = drop_oversize(feed, packets, n, true);
 	if (n == 0)
 		return;
@@ -207,29 +200,14 @@ static bool send_stash(struct fc_feed *feed)
 	return true;
 }
 
-static uint16_t select_packets(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
-{
-	const struct fc_chain *chain = &feed->output->chain;
-
-	for (unsigned i = 0; n != 0 && i < chain->n_read; i++) {
-		const struct fc_stage *stage = &chain->stages[i];
-		uint16_t n_kept = stage->ops->run(stage->state, packets, n);
-
-		fc_drop_packets(feed->drops, stage->ops->drop, packets + n_kept,
-			(uint16_t)(n - n_kept), owned);
-		n = n_kept;
-	}
-	return n;
-}
-
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
 	uint64_t start, bool owned)
 {
+	const struct fc_chain *chain = &feed->output->chain;
 	bool prepares = feed->output->prepares, waits = fc_feed_is_waiting(feed);
 	uint16_t n_offered = n, done = 0;
 
-	n = select_packets(feed, packets, n, owned);
+	n = fc_stages_run(chain, 0, chain->n_read, feed->drops, packets, n, owned);
 	if (!prepares)
 		n = drop_oversize(feed, packets, n, owned);
 	if (n == 0)

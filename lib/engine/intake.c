@@ -83,24 +83,17 @@ static uint16_t drop_runts(struct fc_intake *intake, struct rte_mbuf **packets, 
 
 static uint16_t edit(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
 {
-	struct fc_chain *chain = &intake->chain;
+	const struct fc_chain *chain = &intake->chain;
+	uint16_t n_private;
 
-	for (unsigned i = 0; n != 0 && i < (unsigned)chain->n_read + chain->n_write; i++) {
-		const struct fc_stage *stage = &chain->stages[i];
-		uint16_t n_kept = n;
-
-		if (i == chain->n_read) {
-			n_kept = fc_private_take(&intake->how, packets, n);
-			fc_drop_packets(intake->drops, FC_DROP_NOMBUF, packets + n_kept,
-				(uint16_t)(n - n_kept), true);
-			n = n_kept;
-		}
-		n_kept = stage->ops->run(stage->state, packets, n);
-		fc_drop_packets(intake->drops, stage->ops->drop, packets + n_kept,
-			(uint16_t)(n - n_kept), true);
-		n = n_kept;
-	}
-	return n;
+	n = fc_stages_run(chain, 0, chain->n_read, intake->drops, packets, n, true);
+	if (n == 0 || chain->n_write == 0)
+		return n;
+	n_private = fc_private_take(&intake->how, packets, n);
+	fc_drop_packets(intake->drops, FC_DROP_NOMBUF, packets + n_private,
+		(uint16_t)(n - n_private), true);
+	return fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
+		intake->drops, packets, n_private, true);
 }
 
 static uint64_t advance(struct fc_intake *intake, uint64_t n_segments)
