@@ -259,6 +259,14 @@ void fc_tunnel_set_destination(struct fc_tunnel_header *header, const uint8_t *m
 	atomic_store_explicit(&header->destination, destination, memory_order_relaxed);
 }
 
+bool fc_tunnel_destination(const struct fc_tunnel_header *header, uint8_t mac[FC_MAC_SIZE])
+{
+	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
+
+	memcpy(mac, &destination, FC_MAC_SIZE);
+	return destination != 0;
+}
+
 uint16_t fc_tunnel_max_inner(const struct fc_tunnel_header *header)
 {
 	return (uint16_t)(header->mtu - (header->size - header->ethernet_size));

@@ -169,14 +169,17 @@ static inline void push(const struct fc_tunnel_header *header, struct fc_tunnel_
 	}
 }
 
-void fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+bool fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns)
 {
 	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
 	uint32_t ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK);
 
+	if (destination == 0)
+		return false;
 	for (uint16_t i = 0; i < n; i++)
 		push(header, state, packets[i], destination, ticks);
+	return true;
 }
 
 void fc_tunnel_mark_truncated(const struct fc_tunnel_header *header, struct rte_mbuf *packet)

@@ -131,6 +131,14 @@ static inline bool fc_tunnel_is_resolved(const struct fc_tunnel_header *header)
 	return atomic_load_explicit(&header->destination, memory_order_relaxed) != 0;
 }
 
+/**
+ * The MAC address of the next hop.
+ *
+ * @param mac  Gets it when it is known.
+ * @return     Whether it is known. Any thread.
+ */
+bool fc_tunnel_destination(const struct fc_tunnel_header *header, uint8_t mac[FC_MAC_SIZE]);
+
 /** How many bytes a packet may carry at most without exceeding the MTU. Any thread. */
 uint16_t fc_tunnel_max_inner(const struct fc_tunnel_header *header);
 
@@ -166,9 +174,10 @@ void fc_tunnel_truncate(const struct fc_tunnel_header *header, struct rte_mbuf *
  *                      to the caller, with FC_TUNNEL_MAX_SIZE bytes of headroom. The first segment
  *                      of each holds at least its first 64 bytes or all of it.
  * @param timestamp_ns  Nanoseconds since 1970-01-01 00:00 UTC; for ERSPAN III.
- * One lcore for one state. The header must be resolved.
+ * @return              Whether the next hop's MAC address is known; if not, nothing is changed.
+ * One lcore for one state.
  */
-void fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+bool fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns);
 
 /** Note in a packet just pushed that its frame was cut, where the format says so (ERSPAN II, III).
