@@ -14,7 +14,7 @@
 #include "control.h"
 
 #define WATCH_PERIOD_MS 1000
-#define IDLE_PERIOD_MS	10
+#define SHORT_PERIOD_MS 10
 
 struct control {
 	struct fc_engine *engine;
@@ -66,7 +66,8 @@ static int add_event(const struct control *control, int fd)
 
 static int open_all(struct control *control)
 {
-	long period_ms = control->exit_idle_ms != 0 ? IDLE_PERIOD_MS : WATCH_PERIOD_MS;
+	bool often = control->exit_idle_ms != 0 || fc_engine_needs_tending(control->engine);
+	long period_ms = often ? SHORT_PERIOD_MS : WATCH_PERIOD_MS;
 	struct timespec period = { period_ms / 1000, period_ms % 1000 * 1000000 };
 	struct itimerspec timing = { period, period };
 	sigset_t set;
@@ -105,6 +106,7 @@ static bool tick(struct control *control)
 
 	if (read(control->timer, &n_expired, sizeof(n_expired)) < 0)
 		return false;
+	fc_engine_tend(control->engine, now);
 	if (now - control->watched_ms >= WATCH_PERIOD_MS) {
 		watch_ports(control);
 		control->watched_ms = now;

@@ -65,6 +65,11 @@ void fc_report_tap(const struct fc_engine *engine, uint16_t tap, const struct fc
 	put(sink, "rx_nombuf", stats.rx_nombuf);
 	put(sink, "rx_errors", stats.rx_errors);
 	put_drops(sink, stats.drops, tap_drops, COUNT_OF(tap_drops));
+	put_count(sink, "fragments_held", stats.fragments_held);
+	put(sink, "fragments_waiting", stats.fragments_waiting);
+	put(sink, "fragments_timed_out", stats.fragments_timed_out);
+	put(sink, "fragments_refused", stats.fragments_refused);
+	put(sink, "fragments_table_full", stats.fragments_table_full);
 	put_count(sink, "forwarded", stats.forwarded);
 	put(sink, "ring_bytes", stats.ring_bytes);
 	put(sink, "pool_size", stats.pool_size);
@@ -91,6 +96,8 @@ void fc_report_output(const struct fc_engine *engine, uint16_t output, const str
 	sink->text(sink->to, "port", stats.port);
 	sink->text(sink->to, "link", link_name(stats.link));
 	put(sink, "tx_errors", stats.tx_errors);
+	sink->text(sink->to, "next_hop", stats.next_hop);
+	sink->text(sink->to, "next_hop_mac", stats.next_hop_mac);
 	put_feed(sink, &stats.sum);
 }
 

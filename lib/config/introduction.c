@@ -84,9 +84,6 @@ const char *const fc_introduction[] = {
 	"\n",
 	"## Tunnels\n"
 	"\n"
-	"The keys of tunnels are checked, but fluxcap 0.1 carries no tunnels: it refuses a\n"
-	"configuration that has `encap` or `decap`.\n"
-	"\n"
 	"`encap` on an output sends its packets to a host of an IP network, each in a packet of\n"
 	"its own; `decap` on a tap takes such packets in and goes on with what is in them. Here "
 	"are\n"

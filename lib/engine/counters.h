@@ -53,18 +53,26 @@ static inline uint64_t fc_packets_size(struct rte_mbuf *const *packets, uint16_t
 /**
  * Lose packets, for a reason that is counted. Nothing else frees a packet that was not sent.
  *
- * @param drops    One tally for each reason, written by the calling lcore.
- * @param packets  With @p owned the caller's references are given up; without it, they were
- *                 never the caller's and are only counted.
+ * @param drops     One tally for each reason, written by the calling lcore.
+ * @param n_packets What the @p n frames are: a packet may have become several of them.
+ * @param frames    With @p owned the caller's references are given up; without it, they were
+ *                  never the caller's and are only counted.
  */
-static inline void fc_drop_packets(struct fc_tally drops[FC_N_DROPS], enum fc_drop reason,
-	struct rte_mbuf **packets, uint16_t n, bool owned)
+static inline void fc_drop_frames(struct fc_tally drops[FC_N_DROPS], enum fc_drop reason,
+	uint64_t n_packets, struct rte_mbuf **frames, uint16_t n, bool owned)
 {
 	if (n == 0)
 		return;
-	fc_tally_add(&drops[reason], n, fc_packets_size(packets, n));
+	fc_tally_add(&drops[reason], n_packets, fc_packets_size(frames, n));
 	if (owned)
-		rte_pktmbuf_free_bulk(packets, n);
+		rte_pktmbuf_free_bulk(frames, n);
+}
+
+/** Lose packets each of which is one frame. */
+static inline void fc_drop_packets(struct fc_tally drops[FC_N_DROPS], enum fc_drop reason,
+	struct rte_mbuf **packets, uint16_t n, bool owned)
+{
+	fc_drop_frames(drops, reason, n, packets, n, owned);
 }
 
 /**

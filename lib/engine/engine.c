@@ -101,78 +101,84 @@ static int allocate(struct fc_engine *engine)
 		engine->n_feeds += config->outputs[o].n_from;
 	engine->ports =
 		rte_zmalloc("fluxcap_ports", engine->plan->n_ports * sizeof(*engine->ports), 0);
-	engine->idle_pools = calloc(engine->plan->n_ports, sizeof(struct rte_mempool *));
 	engine->taps = rte_zmalloc("fluxcap_taps", config->n_taps * sizeof(*engine->taps), 0);
 	engine->outputs =
 		rte_zmalloc("fluxcap_outputs", config->n_outputs * sizeof(*engine->outputs), 0);
-	engine->copy_pools = calloc(config->n_outputs, sizeof(struct rte_mempool *));
 	engine->feeds = rte_zmalloc(
 		"fluxcap_feeds", engine->n_feeds * sizeof(*engine->feeds), RTE_CACHE_LINE_SIZE);
 	engine->first_feed = calloc(config->n_outputs, sizeof(*engine->first_feed));
-	return engine->ports != NULL && engine->idle_pools != NULL && engine->taps != NULL &&
-			       engine->outputs != NULL && engine->copy_pools != NULL &&
+	return engine->ports != NULL && engine->taps != NULL && engine->outputs != NULL &&
 			       engine->feeds != NULL && engine->first_feed != NULL
 		       ? 0
 		       : -ENOMEM;
 }
 
-static int make_pools(struct fc_engine *engine, struct fc_findings *findings)
+static int make_pool(struct rte_mempool **pool, const char *kind, uint16_t index,
+	const struct fc_plan_pool *planned, const struct fc_engine *engine, const char *place,
+	struct fc_findings *findings)
 {
-	const struct fc_plan *plan = engine->plan;
-	char place[PLACE_SIZE];
+	if (planned->n_mbufs == 0)
+		return 0;
+	*pool = fc_pool_new(kind, index, planned, engine->plan, place, findings);
+	return *pool != NULL ? 0 : -ENOMEM;
+}
 
-	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
-		snprintf(place, sizeof(place), "taps.%s", engine->config->taps[t].name);
-		engine->taps[t].pool =
-			fc_pool_new("tap", t, &plan->taps[t].pool, plan, place, findings);
-		if (engine->taps[t].pool == NULL)
-			return -ENOMEM;
-	}
-	for (uint16_t o = 0; o < engine->config->n_outputs; o++) {
-		if (!plan->outputs[o].needs_copies)
-			continue;
-		snprintf(place, sizeof(place), "outputs.%s", engine->config->outputs[o].name);
-		engine->copy_pools[o] =
-			fc_pool_new("output", o, &plan->outputs[o].copies, plan, place, findings);
-		if (engine->copy_pools[o] == NULL)
-			return -ENOMEM;
-	}
-	for (uint16_t i = 0; i < plan->n_ports; i++) {
-		if (plan->ports[i].idle.n_mbufs == 0)
-			continue;
-		engine->idle_pools[i] = fc_pool_new(
-			"port", i, &plan->ports[i].idle, plan, plan->ports[i].facts.name, findings);
-		if (engine->idle_pools[i] == NULL)
-			return -ENOMEM;
-	}
-	return 0;
+/* The first tap of a port, or UINT16_MAX. */
+static uint16_t first_tap(const struct fc_engine *engine, uint16_t port)
+{
+	for (uint16_t t = 0; t < engine->config->n_taps; t++)
+		if (engine->plan->taps[t].port == port)
+			return t;
+	return UINT16_MAX;
+}
+
+static int make_port(struct fc_engine *engine, uint16_t index, struct fc_findings *findings)
+{
+	const struct fc_plan_port *plan = &engine->plan->ports[index];
+	struct fc_port *port = &engine->ports[index];
+	uint16_t tap = first_tap(engine, index);
+	char place[FC_PORT_NAME_SIZE + 8];
+
+	if (tap != UINT16_MAX)
+		snprintf(place, sizeof(place), "taps.%s", engine->config->taps[tap].name);
+	else
+		snprintf(place, sizeof(place), "port %s", plan->facts.name);
+	if (make_pool(&port->rx_pool, "port", index, &plan->pool, engine, place, findings) != 0 ||
+		make_pool(&port->host_pool, "host", index, &plan->host, engine, place, findings) !=
+			0)
+		return -ENOMEM;
+	if (!plan->is_host)
+		return 0;
+	port->station = fc_station_new(port, plan, index, port->host_pool, findings);
+	return port->station != NULL ? 0 : -ENOMEM;
 }
 
 static int make_tap(struct fc_engine *engine, uint16_t index, struct fc_findings *findings)
 {
-	const struct fc_plan_tap *plan = &engine->plan->taps[index];
 	const struct fc_tap_config *config = &engine->config->taps[index];
+	const struct fc_plan_port *plan = &engine->plan->ports[engine->plan->taps[index].port];
+	struct fc_port *port = &engine->ports[engine->plan->taps[index].port];
 	struct fc_tap *tap = &engine->taps[index];
 	char place[PLACE_SIZE];
 
 	snprintf(place, sizeof(place), "taps.%s", config->name);
-	tap->intakes = rte_zmalloc_socket("fluxcap_intakes", plan->n_queues * sizeof(*tap->intakes),
-		RTE_CACHE_LINE_SIZE, plan->pool.socket);
-	if (tap->intakes == NULL) {
+	tap->intakes = rte_zmalloc_socket("fluxcap_intakes",
+		plan->n_rx_queues * sizeof(*tap->intakes), RTE_CACHE_LINE_SIZE, plan->pool.socket);
+	if (tap->intakes == NULL ||
+		(config->decap.type != FC_TUNNEL_NONE &&
+			fc_station_add_end(port->station, &config->decap) != 0)) {
 		fc_findings_add(findings, FC_ERROR, place, "out of memory");
 		return -ENOMEM;
 	}
-	for (uint16_t q = 0; q < plan->n_queues; q++) {
+	for (uint16_t q = 0; q < plan->n_rx_queues; q++) {
 		struct fc_intake *intake = &tap->intakes[q];
 
-		intake->port = &engine->ports[plan->port];
-		intake->queue = q;
-		intake->is_alone = plan->n_queues == 1;
+		intake->is_alone = plan->n_rx_queues == 1;
 		intake->reached = &tap->reached;
 		if (fc_chain_begin(&intake->chain, &config->edits, findings, place) != 0)
 			return -EINVAL;
 		intake->how = (struct fc_private){
-			.pool = tap->pool,
+			.pool = port->rx_pool,
 			.reach = intake->chain.reach,
 			.headroom = intake->chain.growth,
 		};
@@ -180,25 +186,62 @@ static int make_tap(struct fc_engine *engine, uint16_t index, struct fc_findings
 	return 0;
 }
 
+static int make_tunnel(struct fc_engine *engine, uint16_t index, struct fc_findings *findings)
+{
+	const struct fc_plan_output *plan = &engine->plan->outputs[index];
+	const struct fc_encap *encap = &engine->config->outputs[index].encap;
+	struct fc_output *output = &engine->outputs[index];
+	struct fc_tunnel_params params = {
+		.type = encap->type,
+		.local = encap->local,
+		.remote = encap->remote,
+		.has_key = encap->has_key,
+		.key = encap->key,
+		.vlan = encap->vlan,
+		.dscp = encap->dscp,
+		.ttl = encap->ttl,
+		.mtu = plan->mtu,
+		.oversize = encap->oversize,
+	};
+
+	output->tunnel = rte_zmalloc_socket("fluxcap_tunnel", sizeof(*output->tunnel),
+		RTE_CACHE_LINE_SIZE, engine->plan->ports[plan->port].facts.socket);
+	if (output->tunnel == NULL)
+		return -ENOMEM;
+	memcpy(params.mac, output->port->station->mac, FC_MAC_SIZE);
+	output->tunnel->n_fragments = plan->n_fragments;
+	output->tunnel->how =
+		(struct fc_fragment){ output->how.pool, output->how.pool, plan->is_linear };
+	if (fc_tunnel_prepare(&output->tunnel->header, &params) != 0) {
+		fc_findings_add(findings, FC_ERROR, engine->config->outputs[index].name,
+			"its tunnel cannot be made");
+		return -EINVAL;
+	}
+	return fc_station_add_hop(output->port->station, encap, output->tunnel);
+}
+
 static int make_output(struct fc_engine *engine, uint16_t index, struct fc_findings *findings)
 {
 	const struct fc_plan_output *plan = &engine->plan->outputs[index];
 	const struct fc_output_config *config = &engine->config->outputs[index];
+	bool has_tunnel = config->encap.type != FC_TUNNEL_NONE;
 	struct fc_output *output = &engine->outputs[index];
 	char place[PLACE_SIZE];
 
 	snprintf(place, sizeof(place), "outputs.%s", config->name);
 	output->port = &engine->ports[plan->port];
 	output->prepares = plan->needs_copies;
+	if (make_pool(&output->how.pool, "output", index, &plan->copies, engine, place, findings) !=
+		0)
+		return -ENOMEM;
 	if (fc_chain_begin(&output->chain, &config->edits, findings, place) != 0)
 		return -EINVAL;
-	output->how = (struct fc_private){
-		.pool = engine->copy_pools[index],
-		.reach = output->chain.reach,
-		.headroom = output->chain.growth,
-		.linear = plan->is_linear,
-	};
-	return 0;
+	output->writes = has_tunnel || output->chain.n_write != 0;
+	output->how.reach = output->chain.reach;
+	output->how.headroom =
+		(uint16_t)(output->chain.growth + (has_tunnel ? FC_TUNNEL_MAX_SIZE : 0));
+	output->how.linear = plan->is_linear;
+	return has_tunnel ? make_tunnel(engine, index, findings) : 0;
 }
 
 static int make_feeds(struct fc_engine *engine, struct fc_findings *findings)
@@ -216,7 +259,7 @@ static int make_feeds(struct fc_engine *engine, struct fc_findings *findings)
 			feed->output = &engine->outputs[o];
 			feed->reached = &engine->taps[output->from[i]].reached;
 			feed->window = tap->window;
-			if (fc_backlog_begin(&feed->backlog, tap->window, tap->pool.socket) != 0) {
+			if (fc_feed_begin(feed, engine->plan->ports[tap->port].facts.socket) != 0) {
 				fc_findings_add(findings, FC_ERROR, "",
 					"too little memory for the backlogs: they need %.1f MiB",
 					(double)engine->plan->backlog_size / (1024 * 1024));
@@ -229,22 +272,18 @@ static int make_feeds(struct fc_engine *engine, struct fc_findings *findings)
 
 static int start_ports(struct fc_engine *engine, struct fc_findings *findings)
 {
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
-		struct rte_mempool *pool = engine->idle_pools[i];
-
-		for (uint16_t t = 0; t < engine->config->n_taps; t++)
-			if (engine->plan->taps[t].port == i)
-				pool = engine->taps[t].pool;
-		if (fc_port_start(&engine->ports[i], &engine->plan->ports[i], pool, findings) != 0)
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
+		if (fc_port_start(&engine->ports[i], &engine->plan->ports[i], findings) != 0)
 			return -EIO;
-	}
 	return 0;
 }
 
 static int build(struct fc_engine *engine, struct fc_findings *findings)
 {
-	int ret = make_pools(engine, findings);
+	int ret = 0;
 
+	for (uint16_t i = 0; ret == 0 && i < engine->plan->n_ports; i++)
+		ret = make_port(engine, i, findings);
 	for (uint16_t t = 0; ret == 0 && t < engine->config->n_taps; t++)
 		ret = make_tap(engine, t, findings);
 	for (uint16_t o = 0; ret == 0 && o < engine->config->n_outputs; o++)
@@ -286,41 +325,52 @@ free_engine:
 	return ret;
 }
 
-static void free_pools(struct fc_engine *engine)
+static void free_tap(struct fc_engine *engine, uint16_t index)
 {
-	for (uint16_t t = 0; engine->taps != NULL && t < engine->config->n_taps; t++)
-		rte_mempool_free(engine->taps[t].pool);
-	for (uint16_t o = 0; engine->copy_pools != NULL && o < engine->config->n_outputs; o++)
-		rte_mempool_free(engine->copy_pools[o]);
-	for (uint16_t i = 0; engine->idle_pools != NULL && i < engine->plan->n_ports; i++)
-		rte_mempool_free(engine->idle_pools[i]);
+	const struct fc_plan_port *plan = &engine->plan->ports[engine->plan->taps[index].port];
+	struct fc_tap *tap = &engine->taps[index];
+
+	for (uint16_t q = 0; tap->intakes != NULL && q < plan->n_rx_queues; q++)
+		fc_chain_end(&tap->intakes[q].chain);
+	rte_free(tap->intakes);
+}
+
+static void free_output(struct fc_output *output)
+{
+	fc_chain_end(&output->chain);
+	rte_free(output->tunnel);
 }
 
 void fc_engine_free(struct fc_engine *engine)
 {
+	uint16_t n_ports, n_taps, n_outputs;
+
 	if (engine == NULL)
 		return;
-	for (uint16_t i = 0; engine->ports != NULL && i < engine->plan->n_ports; i++)
+	n_ports = engine->ports != NULL ? engine->plan->n_ports : 0;
+	n_taps = engine->taps != NULL ? engine->config->n_taps : 0;
+	n_outputs = engine->outputs != NULL ? engine->config->n_outputs : 0;
+	for (uint16_t i = 0; i < n_ports; i++)
 		fc_port_stop(&engine->ports[i]);
 	fc_wiring_free(engine);
 	for (uint32_t f = 0; engine->feeds != NULL && f < engine->n_feeds; f++)
-		fc_backlog_end(&engine->feeds[f].backlog);
-	for (uint16_t o = 0; engine->outputs != NULL && o < engine->config->n_outputs; o++)
-		fc_chain_end(&engine->outputs[o].chain);
-	for (uint16_t t = 0; engine->taps != NULL && t < engine->config->n_taps; t++) {
-		struct fc_tap *tap = &engine->taps[t];
-
-		for (uint16_t q = 0; tap->intakes != NULL && q < engine->plan->taps[t].n_queues;
-			q++)
-			fc_chain_end(&tap->intakes[q].chain);
-		rte_free(tap->intakes);
+		fc_feed_end(&engine->feeds[f]);
+	for (uint16_t o = 0; o < n_outputs; o++)
+		free_output(&engine->outputs[o]);
+	for (uint16_t t = 0; t < n_taps; t++)
+		free_tap(engine, t);
+	for (uint16_t i = 0; i < n_ports; i++)
+		fc_station_free(engine->ports[i].station);
+	/* Pools last: what has been freed above went back to them. */
+	for (uint16_t o = 0; o < n_outputs; o++)
+		rte_mempool_free(engine->outputs[o].how.pool);
+	for (uint16_t i = 0; i < n_ports; i++) {
+		rte_mempool_free(engine->ports[i].rx_pool);
+		rte_mempool_free(engine->ports[i].host_pool);
 	}
-	free_pools(engine);
 	rte_free(engine->ports);
-	free(engine->idle_pools);
 	rte_free(engine->taps);
 	rte_free(engine->outputs);
-	free(engine->copy_pools);
 	rte_free(engine->feeds);
 	free(engine->first_feed);
 	fc_plan_free(engine->plan);

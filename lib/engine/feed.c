@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <string.h>
 
+#include <rte_bitops.h>
 #include <rte_ethdev.h>
+#include <rte_malloc.h>
 
 #include <fc_vlan.h>
 
 #include "feed.h"
 
 #define DRAIN_BURSTS 4 /* that one feed may send before the others have their turn */
+
+int fc_feed_begin(struct fc_feed *feed, int socket)
+{
+	const struct fc_tunnel *tunnel = feed->output->tunnel;
+	size_t n_fragments = tunnel != NULL ? tunnel->n_fragments : 1;
+	size_t n = n_fragments * FC_BURST;
+
+	feed->stash = rte_zmalloc_socket("fluxcap_stash", n * sizeof(struct rte_mbuf *), 0, socket);
+	if (n_fragments > 1)
+		feed->is_last = rte_zmalloc_socket("fluxcap_stash", n, 0, socket);
+	if (feed->stash != NULL && (n_fragments == 1 || feed->is_last != NULL) &&
+		fc_backlog_begin(&feed->backlog, feed->window, socket) == 0)
+		return 0;
+	fc_feed_end(feed);
+	return -ENOMEM;
+}
+
+void fc_feed_end(struct fc_feed *feed)
+{
+	fc_backlog_end(&feed->backlog);
+	rte_free(feed->stash);
+	rte_free(feed->is_last);
+	feed->stash = NULL;
+	feed->is_last = NULL;
+}
 
 static void tally_sub(struct fc_tally *tally, uint64_t packets, uint64_t bytes)
 {
@@ -57,12 +85,26 @@ static uint16_t drop_oversize(
 	return n_kept;
 }
 
+/* How many packets end in @n frames. */
+static uint64_t count_packets(const uint8_t *is_last, uint16_t n)
+{
+	uint64_t n_packets = 0;
+
+	if (is_last == NULL)
+		return n;
+	for (uint16_t i = 0; i < n; i++)
+		n_packets += is_last[i];
+	return n_packets;
+}
+
 /*
  * Offer frames to the port. Returns how many are done with: taken by the port, or refused by its
  * driver for good. The port may free what it takes at once, so @size, the bytes of all frames, is
- * counted before; it becomes the size of those that are left.
+ * counted before; it becomes the size of those that are left. @is_last says of each whether a
+ * packet ends with it, NULL: of all.
  */
-static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_t n, uint64_t *size)
+static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, const uint8_t *is_last,
+	uint16_t n, uint64_t *size)
 {
 	const struct fc_port *port = feed->output->port;
 	uint16_t done = 0;
@@ -70,21 +112,27 @@ static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, uint16_
 	if (unlikely(atomic_load_explicit(&port->is_gone, memory_order_relaxed)))
 		return 0;
 	while (done < n) {
-		uint16_t n_left = (uint16_t)(n - done);
+		uint16_t n_left = (uint16_t)(n - done), n_refused;
 		uint16_t n_good = rte_eth_tx_prepare(port->id, 0, frames + done, n_left);
 		uint16_t n_sent = rte_eth_tx_burst(port->id, 0, frames + done, n_good);
-		uint64_t left = 0;
+		const uint8_t *sent = is_last != NULL ? is_last + done : NULL;
+		uint64_t left = 0, n_packets = count_packets(sent, n_sent);
 
 		done = (uint16_t)(done + n_sent);
 		if (unlikely(done < n))
 			left = fc_packets_size(frames + done, (uint16_t)(n - done));
-		fc_tally_add(&feed->tx, n_sent, *size - left);
+		fc_tally_add(&feed->tx, n_packets, *size - left);
+		if (unlikely(n_packets != n_sent))
+			fc_tally_add(&feed->parts, n_sent - n_packets, 0);
 		*size = left;
 		if (likely(n_good == n_left) || n_sent < n_good)
 			break;
-		*size -= frames[done]->pkt_len;
-		fc_drop_packets(feed->drops, FC_DROP_TX_REFUSED, &frames[done], 1, true);
-		done++;
+		n_refused = 1;
+		while (is_last != NULL && !is_last[done + n_refused - 1])
+			n_refused++;
+		*size -= fc_packets_size(frames + done, n_refused);
+		fc_drop_frames(feed->drops, FC_DROP_TX_REFUSED, 1, frames + done, n_refused, true);
+		done = (uint16_t)(done + n_refused);
 	}
 	feed->is_stalled = done == 0;
 	return done;
@@ -128,7 +176,7 @@ static uint16_t join_segments(const struct fc_private *how, struct rte_mbuf **pa
 static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
 {
 	const struct fc_private *how = &feed->output->how;
-	bool writes = feed->output->chain.n_write != 0;
+	bool writes = feed->output->writes;
 	uint16_t at = 0, n_made = 0;
 
 	while (at < n) {
@@ -156,34 +204,11 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 	return n_made;
 }
 
-/* Edit packets, send the result, and stash what the port does not take; the stash is empty. */
-static void send_edited(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
-{
-	const struct fc_chain *chain = &feed->output->chain;
-	uint16_t done, n_left;
-	uint64_t size;
-
-	n = privatise(feed, packets, n, owned);
-	n = fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
-		feed->drops, packets, n, true);
-	n = drop_oversize(feed, packets, n, true);
-	if (n == 0)
-		return;
-	size = fc_packets_size(packets, n);
-	done = transmit(feed, packets, n, &size);
-	n_left = (uint16_t)(n - done);
-	memcpy(feed->stash, packets + done, n_left * sizeof(packets[0]));
-	feed->stash_at = 0;
-	feed->stash_n = n_left;
-	feed->stash_start = start;
-	fc_tally_add(&feed->queued, n_left, size);
-}
-
 /* Returns whether the stash is empty now. */
 static bool send_stash(struct fc_feed *feed)
 {
 	struct rte_mbuf **frames = feed->stash + feed->stash_at;
+	const uint8_t *is_last = feed->is_last != NULL ? feed->is_last + feed->stash_at : NULL;
 	uint16_t left = (uint16_t)(feed->stash_n - feed->stash_at);
 	uint64_t size, size_left;
 	uint16_t done;
@@ -191,13 +216,85 @@ static bool send_stash(struct fc_feed *feed)
 	if (left == 0)
 		return true;
 	size = size_left = fc_packets_size(frames, left);
-	done = transmit(feed, frames, left, &size_left);
-	tally_sub(&feed->queued, done, size - size_left);
+	done = transmit(feed, frames, is_last, left, &size_left);
+	tally_sub(&feed->queued, count_packets(is_last, done), size - size_left);
 	feed->stash_at = (uint16_t)(feed->stash_at + done);
 	if (done < left)
 		return false;
 	feed->stash_at = feed->stash_n = 0;
 	return true;
+}
+
+/* Put one packet as fragments into the stash. */
+static void stash_fragments(struct fc_feed *feed, struct rte_mbuf *packet)
+{
+	struct fc_tunnel *tunnel = feed->output->tunnel;
+	int n = fc_fragment(&tunnel->how, &tunnel->header, &tunnel->state, packet,
+		feed->stash + feed->stash_n, tunnel->n_fragments);
+
+	if (unlikely(n < 0)) {
+		fc_drop_packets(feed->drops, n == -ENOBUFS ? FC_DROP_NOMBUF : FC_DROP_OVERSIZE,
+			&packet, 1, true);
+		return;
+	}
+	memset(feed->is_last + feed->stash_n, 0, (size_t)n);
+	feed->stash_n = (uint16_t)(feed->stash_n + n);
+	feed->is_last[feed->stash_n - 1] = 1;
+}
+
+/* Put packets into the empty stash, those of @long_ones as fragments. */
+static void fill_stash(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n,
+	uint64_t long_ones, uint64_t start)
+{
+	feed->stash_start = start;
+	feed->stash_at = feed->stash_n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		if (unlikely(long_ones >> i & 1)) {
+			stash_fragments(feed, packets[i]);
+			continue;
+		}
+		if (feed->is_last != NULL)
+			feed->is_last[feed->stash_n] = 1;
+		feed->stash[feed->stash_n++] = packets[i];
+	}
+	fc_tally_add(&feed->queued, count_packets(feed->is_last, feed->stash_n),
+		fc_packets_size(feed->stash, feed->stash_n));
+}
+
+/* Edit packets, send the result, and stash what the port does not take; the stash is empty. */
+static void send_edited(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+{
+	const struct fc_output *output = feed->output;
+	const struct fc_chain *chain = &output->chain;
+	uint64_t size, long_ones = 0;
+	uint16_t done;
+
+	n = privatise(feed, packets, n, owned);
+	n = fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
+		feed->drops, packets, n, true);
+	if (output->tunnel != NULL)
+		n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, &long_ones);
+	if (unlikely(long_ones != 0)) {
+		fill_stash(feed, packets, n, long_ones, start);
+		send_stash(feed);
+		return;
+	}
+	n = drop_oversize(feed, packets, n, true);
+	if (n == 0)
+		return;
+	size = fc_packets_size(packets, n);
+	done = transmit(feed, packets, NULL, n, &size);
+	if (unlikely(done < n))
+		fill_stash(feed, packets + done, (uint16_t)(n - done), 0, start);
+}
+
+/* Without the next hop's MAC address nothing leaves, and nothing is worth waiting. */
+static bool is_unresolved(const struct fc_feed *feed)
+{
+	const struct fc_tunnel *tunnel = feed->output->tunnel;
+
+	return tunnel != NULL && unlikely(!fc_tunnel_is_resolved(&tunnel->header));
 }
 
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
@@ -212,6 +309,10 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		n = drop_oversize(feed, packets, n, owned);
 	if (n == 0)
 		return;
+	if (is_unresolved(feed)) {
+		fc_drop_packets(feed->drops, FC_DROP_UNRESOLVED, packets, n, owned);
+		return;
+	}
 	if (prepares && !waits && !feed->is_stalled) {
 		send_edited(feed, packets, n, start, owned);
 		return;
@@ -221,7 +322,7 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 	if (n != n_offered)
 		size = fc_packets_size(packets, n);
 	if (!prepares && !waits)
-		done = transmit(feed, packets, n, &size);
+		done = transmit(feed, packets, NULL, n, &size);
 	if (done < n)
 		put_back(feed, start, packets + done, (uint16_t)(n - done), size);
 }
@@ -230,9 +331,11 @@ static void drop_stash(struct fc_feed *feed)
 {
 	struct rte_mbuf **frames = feed->stash + feed->stash_at;
 	uint16_t n = (uint16_t)(feed->stash_n - feed->stash_at);
+	uint64_t n_packets =
+		count_packets(feed->is_last != NULL ? feed->is_last + feed->stash_at : NULL, n);
 
-	tally_sub(&feed->queued, n, fc_packets_size(frames, n));
-	fc_drop_packets(feed->drops, FC_DROP_OVERRUN, frames, n, true);
+	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
+	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
 	feed->stash_at = feed->stash_n = 0;
 }
 
@@ -265,7 +368,7 @@ static uint16_t send_front(struct fc_feed *feed)
 	struct rte_mbuf *packets[FC_BURST];
 	uint16_t n = look_at_front(feed, packets);
 	uint64_t size = fc_packets_size(packets, n), size_left = size;
-	uint16_t done = transmit(feed, packets, n, &size_left);
+	uint16_t done = transmit(feed, packets, NULL, n, &size_left);
 
 	tally_sub(&feed->queued, done, size - size_left);
 	fc_backlog_pop(&feed->backlog, done);
@@ -280,7 +383,10 @@ static uint16_t edit_front(struct fc_feed *feed)
 
 	tally_sub(&feed->queued, n, fc_packets_size(packets, n));
 	fc_backlog_pop(&feed->backlog, n);
-	send_edited(feed, packets, n, feed->backlog.start, true);
+	if (is_unresolved(feed))
+		fc_drop_packets(feed->drops, FC_DROP_UNRESOLVED, packets, n, true);
+	else
+		send_edited(feed, packets, n, feed->backlog.start, true);
 	return n;
 }
 

@@ -12,15 +12,18 @@
 #include "backlog.h"
 #include "counters.h"
 #include "port.h"
+#include "tunnel.h"
 
 /** What an output has for all its feeds; they are all on one lcore. Set up by the control thread.
  */
 struct fc_output {
 	struct fc_port *port;
 	struct fc_chain chain;
-	struct fc_private how; /* private copies of its packets */
-	bool prepares;	       /* packets may have to be copied or changed before they are sent */
-	uint64_t last_errors;  /* of the port, when it was closed; control: rw */
+	struct fc_tunnel *tunnel; /* NULL: it sends packets as they are; belongs to the engine */
+	struct fc_private how;	  /* private copies of its packets */
+	bool writes;		  /* packets are changed before they are sent */
+	bool prepares;		  /* they may have to be changed, or at least copied */
+	uint64_t last_errors;	  /* of the port, when it was closed; control: rw */
 };
 
 /**
@@ -39,14 +42,26 @@ struct fc_feed {
 	bool is_stalled;		 /* the port took nothing when last asked */
 	uint16_t stash_at, stash_n;	 /* stash[stash_at .. stash_n - 1] are to be sent */
 	uint64_t stash_start;		 /* position of the burst that they come from */
+	struct rte_mbuf **stash;	 /* frames: edited packets, or their fragments */
+	uint8_t *is_last; /* of each in the stash: its packet ends there; NULL: of all */
 	struct fc_backlog backlog;
-	struct rte_mbuf *stash[FC_MAX_BURST];
 
 	/* this lcore: rw, any thread: ro */
 	struct fc_tally tx;
+	struct fc_tally parts;	/* frames sent with which no packet ended; without bytes */
 	struct fc_tally queued; /* as of now, in the backlog and the stash */
 	struct fc_tally drops[FC_N_DROPS];
 };
+
+/**
+ * Take memory for a feed of which the members above the stash have been set.
+ *
+ * @return  0, or -ENOMEM: nothing is held then. Control thread.
+ */
+int fc_feed_begin(struct fc_feed *feed, int socket);
+
+/** Give the memory back; fc_feed_discard() came before. Control thread. */
+void fc_feed_end(struct fc_feed *feed);
 
 static inline bool fc_feed_is_waiting(const struct fc_feed *feed)
 {

@@ -34,6 +34,8 @@ struct fc_handoff {
 #define FC_HANDOFF_COUNT_BITS	 8
 #define FC_HANDOFF_BURST_WORDS	 (FC_BURST + 1)
 #define FC_HANDOFF_SKIPS	 8
+/* A queue of several taps makes of one burst one for each of them. */
+#define FC_HANDOFF_ROUND_WORDS	 (2 * FC_BURST)
 
 /** The receiving end: words that were taken out and not yet worked on. Tx lcore only. */
 struct fc_handoff_reader {
@@ -50,7 +52,7 @@ struct fc_handoff_burst {
 	struct rte_mbuf **packets; /**< in the reader, which does not need them any more */
 };
 
-/** Whether a burst of FC_BURST packets fits. Rx lcore. */
+/** Whether what one rx burst makes fits: FC_BURST packets, in up to as many bursts. Rx lcore. */
 static inline bool fc_handoff_has_room(struct fc_handoff *handoff)
 {
 	unsigned n_free;
@@ -61,7 +63,7 @@ static inline bool fc_handoff_has_room(struct fc_handoff *handoff)
 	}
 	n_free = rte_ring_free_count(handoff->ring);
 	handoff->was_full =
-		n_free < (handoff->was_full ? FC_HANDOFF_WORDS / 4 : FC_HANDOFF_BURST_WORDS);
+		n_free < (handoff->was_full ? FC_HANDOFF_WORDS / 4 : FC_HANDOFF_ROUND_WORDS);
 	if (handoff->was_full)
 		handoff->n_to_skip = FC_HANDOFF_SKIPS;
 	return !handoff->was_full;

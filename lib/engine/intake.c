@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include <rte_ethdev.h>
+#include <rte_ether.h>
 
 #include "intake.h"
 
@@ -55,7 +55,7 @@ void fc_route_fan_out(const struct fc_route *route, struct rte_mbuf **packets, u
 	fc_feed_offer(route->feeds[last], packets, n, size, start, true);
 }
 
-static bool can_pass_on(struct fc_intake *intake)
+bool fc_intake_has_room(struct fc_intake *intake)
 {
 	bool can = intake->n_routes == 0;
 
@@ -141,28 +141,37 @@ static void pass_on(struct fc_intake *intake, struct rte_mbuf **packets, uint16_
 		rte_pktmbuf_free_bulk(packets, n);
 }
 
-unsigned fc_intake_poll(struct fc_intake *intake)
+/* Forward what is left of @n_taken packets, of which @survey was made before they were edited. */
+static void forward(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n,
+	uint16_t n_taken, const struct survey *survey)
 {
-	struct rte_mbuf *packets[FC_BURST];
-	struct survey survey;
-	uint16_t n_received, n;
+	struct survey changed;
 
-	if (!can_pass_on(intake))
-		return 0;
-	n_received = rte_eth_rx_burst(intake->port->id, intake->queue, packets, FC_BURST);
-	if (n_received == 0)
-		return 0;
-	survey = survey_packets(packets, n_received);
-	fc_tally_add(&intake->rx, n_received, survey.size);
-	n = n_received;
-	if (unlikely(survey.shortest < RTE_ETHER_HDR_LEN))
-		n = drop_runts(intake, packets, n);
 	n = edit(intake, packets, n);
 	if (n == 0)
-		return n_received;
-	if (n != n_received || intake->chain.n_write != 0)
-		survey = survey_packets(packets, n);
-	fc_tally_add(&intake->forwarded, n, survey.size);
-	pass_on(intake, packets, n, &survey);
-	return n_received;
+		return;
+	if (n != n_taken || intake->chain.n_write != 0) {
+		changed = survey_packets(packets, n);
+		survey = &changed;
+	}
+	fc_tally_add(&intake->forwarded, n, survey->size);
+	pass_on(intake, packets, n, survey);
+}
+
+void fc_intake_pass(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+{
+	struct survey survey = survey_packets(packets, n);
+
+	forward(intake, packets, n, n, &survey);
+}
+
+void fc_intake_take(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+{
+	struct survey survey = survey_packets(packets, n);
+	uint16_t n_good = n;
+
+	fc_tally_add(&intake->rx, n, survey.size);
+	if (unlikely(survey.shortest < RTE_ETHER_HDR_LEN))
+		n_good = drop_runts(intake, packets, n);
+	forward(intake, packets, n_good, n, &survey);
 }

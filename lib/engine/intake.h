@@ -4,6 +4,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "counters.h"
@@ -24,12 +25,10 @@ struct fc_route {
 	struct fc_feed **feeds; /* belongs to the engine */
 };
 
-/** One rx queue of a tap, on the lcore that polls it. */
+/** What one rx queue gives to one tap, on the lcore that polls it. */
 struct fc_intake {
-	struct fc_port *port;
-	uint16_t queue;
 	uint16_t n_routes;
-	bool is_alone;		 /* the tap's only queue: nobody else moves its position */
+	bool is_alone;		 /* on the tap's only queue: nobody else moves its position */
 	struct fc_route *routes; /* belongs to the engine */
 	_Atomic uint64_t
 		*reached; /* the tap's position: segments forwarded; shared by its queues */
@@ -38,19 +37,25 @@ struct fc_intake {
 
 	/* this lcore: rw, any thread: ro */
 	struct fc_tally rx;
+	struct fc_tally held; /* outer fragments that did not become a packet of their own */
 	struct fc_tally forwarded;
 	struct fc_tally drops[FC_N_DROPS];
 };
 
-/**
- * Receive one burst, edit it and pass it on.
- *
- * When every lcore behind the queue is too busy to take a burst, nothing is received: what is lost
- * then is lost in the NIC, where it costs least, and is counted there.
- *
- * @return  How many packets were received. The rx lcore.
+/** Whether a burst can be taken: one of the lcores behind has room, or there is none. The rx lcore.
  */
-unsigned fc_intake_poll(struct fc_intake *intake);
+bool fc_intake_has_room(struct fc_intake *intake);
+
+/**
+ * Count received frames, edit them and pass them on.
+ *
+ * @param packets  1..FC_BURST packets, whose references are given up. The rx lcore.
+ */
+void fc_intake_take(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n);
+
+/** Edit frames that have been counted and that are at least 14 bytes long, and pass them on. As
+ * fc_intake_take(). */
+void fc_intake_pass(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n);
 
 /**
  * Give a burst to each feed of a route.

@@ -52,8 +52,10 @@ static unsigned work(struct fc_lane *lane, bool receives)
 	for (uint16_t i = 0; i < lane->n_inbound; i++)
 		n_done += take_inbound(&lane->inbound[i]);
 	if (receives)
-		for (uint16_t i = 0; i < lane->n_intakes; i++)
-			n_done += fc_intake_poll(lane->intakes[i]);
+		for (uint16_t i = 0; i < lane->n_queues; i++)
+			n_done += fc_queue_poll(lane->queues[i]);
+	for (uint16_t i = 0; i < lane->n_stations; i++)
+		n_done += fc_station_speak(lane->stations[i]);
 	return n_done;
 }
 

@@ -5,7 +5,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "intake.h"
+#include "queue.h"
+#include "station.h"
 
 /** What the lanes are to do; the control thread leads them from one to the next. */
 enum fc_phase {
@@ -25,11 +26,12 @@ struct fc_inbound {
 struct fc_lane {
 	unsigned lcore_id;
 	uint32_t idle_us; /* longest sleep */
-	uint16_t n_intakes, n_inbound, n_feeds;
+	uint16_t n_queues, n_inbound, n_feeds, n_stations;
 	uint16_t first_feed; /* whose turn it is to drain first */
-	struct fc_intake **intakes;
+	struct fc_queue **queues;
 	struct fc_inbound *inbound;
 	struct fc_feed **feeds;
+	struct fc_station **stations; /* that it speaks for */
 
 	_Atomic int phase;	/* control: wo, lcore: ro */
 	_Atomic int phase_seen; /* lcore: wo, control: ro */

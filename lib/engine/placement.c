@@ -57,15 +57,15 @@ static void place_ports(
 {
 	struct fc_plan *plan = p->plan;
 
-	for (uint16_t t = 0; t < plan->config->n_taps; t++) {
-		struct fc_plan_tap *tap = &plan->taps[t];
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		struct fc_plan_port *port = &plan->ports[i];
 
-		if (group != NO_GROUP && p->groups[tap->port] != group)
+		if (!port->is_tap || (group != NO_GROUP && p->groups[i] != group))
 			continue;
-		for (uint16_t q = 0; q < tap->n_queues; q++) {
-			tap->lanes[q] = pick(p, rx, plan->ports[tap->port].facts.socket);
-			p->load[tap->lanes[q]]++;
-			p->receives[tap->lanes[q]] = true;
+		for (uint16_t q = 0; q < port->n_rx_queues; q++) {
+			port->rx_lanes[q] = pick(p, rx, port->facts.socket);
+			p->load[port->rx_lanes[q]]++;
+			p->receives[port->rx_lanes[q]] = true;
 		}
 	}
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
@@ -76,6 +76,19 @@ static void place_ports(
 		port->tx_lane = pick(p, tx, port->facts.socket);
 		p->load[port->tx_lane]++;
 		p->sends[port->tx_lane] = true;
+	}
+}
+
+/* Where a port receives or sends only for its own address, the lane does it that has the port. */
+static void place_host_work(struct fc_plan *plan)
+{
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		struct fc_plan_port *port = &plan->ports[i];
+
+		if (port->sends && !port->is_output)
+			port->tx_lane = port->rx_lanes[0];
+		if (port->receives && !port->is_tap)
+			port->rx_lanes[0] = port->tx_lane;
 	}
 }
 
@@ -173,12 +186,14 @@ static void weigh(
 
 	*n_queues = 0;
 	*n_sending = 0;
-	for (uint16_t t = 0; t < plan->config->n_taps; t++)
-		if (p->groups[plan->taps[t].port] == group)
-			*n_queues += plan->taps[t].n_queues;
-	for (uint16_t i = 0; i < plan->n_ports; i++)
-		if (p->groups[i] == group && plan->ports[i].is_output)
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		if (p->groups[i] != group)
+			continue;
+		if (plan->ports[i].is_tap)
+			*n_queues += plan->ports[i].n_rx_queues;
+		if (plan->ports[i].is_output)
 			(*n_sending)++;
+	}
 }
 
 /* How many lcores each group gets: one, and what is left to those with most work for each. */
@@ -290,12 +305,15 @@ static int number_lanes(struct placement *p)
 			.sends = p->sends[i],
 		};
 	}
-	for (uint16_t t = 0; t < plan->config->n_taps; t++)
-		for (uint16_t q = 0; q < plan->taps[t].n_queues; q++)
-			plan->taps[t].lanes[q] = lane_of[plan->taps[t].lanes[q]];
-	for (uint16_t i = 0; i < plan->n_ports; i++)
-		if (plan->ports[i].is_output)
-			plan->ports[i].tx_lane = lane_of[plan->ports[i].tx_lane];
+	for (uint16_t i = 0; i < plan->n_ports; i++) {
+		struct fc_plan_port *port = &plan->ports[i];
+
+		for (uint16_t q = 0; port->is_tap && q < port->n_rx_queues; q++)
+			port->rx_lanes[q] = lane_of[port->rx_lanes[q]];
+		if (port->is_output)
+			port->tx_lane = lane_of[port->tx_lane];
+	}
+	place_host_work(plan);
 	return 0;
 }
 

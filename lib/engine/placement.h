@@ -13,7 +13,8 @@
  * several lcores has its queues polled by some and its ports served by the others. Lcores on the
  * port's NUMA node come first.
  *
- * @param plan  Ports, taps with n_queues and outputs are filled in; lanes and their places are set.
+ * @param plan  Ports with their queues, taps and outputs are filled in; lanes and their places are
+ * set.
  * @return      0, or -EINVAL with the reasons in @p findings, or -ENOMEM.
  */
 int fc_placement_make(struct fc_plan *plan, const struct fc_lcore_facts *lcores, uint16_t n_lcores,

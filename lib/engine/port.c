@@ -90,6 +90,16 @@ int fc_port_facts(const char *name, struct fc_port_facts *facts)
 	return 0;
 }
 
+void fc_port_mac(const char *name, uint8_t mac[FC_MAC_SIZE])
+{
+	struct rte_ether_addr address = { 0 };
+	uint16_t id;
+
+	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
+		rte_eth_macaddr_get(id, &address);
+	memcpy(mac, address.addr_bytes, FC_MAC_SIZE);
+}
+
 static int report(
 	struct fc_findings *findings, const struct fc_port *port, const char *what, int error)
 {
@@ -105,7 +115,7 @@ static int configure(
 	struct fc_port *port, const struct rte_eth_dev_info *info, struct fc_findings *findings)
 {
 	const struct fc_plan_port *plan = port->plan;
-	bool sends = plan->is_output || info->max_tx_queues != 0;
+	bool sends = plan->sends || info->max_tx_queues != 0;
 	struct rte_eth_conf conf = {
 		.rxmode = {
 			.mtu = plan->facts.mtu == 0 ? plan->mtu : 0,
@@ -126,7 +136,7 @@ static int configure(
 }
 
 static int set_up_queues(struct fc_port *port, int n_tx, const struct rte_eth_dev_info *info,
-	struct rte_mempool *rx_pool, struct fc_findings *findings)
+	struct fc_findings *findings)
 {
 	const struct fc_plan_port *plan = port->plan;
 	unsigned socket = (unsigned)plan->facts.socket;
@@ -137,7 +147,7 @@ static int set_up_queues(struct fc_port *port, int n_tx, const struct rte_eth_de
 	rx.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	for (uint16_t q = 0; q < plan->n_rx_queues; q++) {
 		ret = rte_eth_rx_queue_setup(
-			port->id, q, plan->rx_descriptors, socket, &rx, rx_pool);
+			port->id, q, plan->rx_descriptors, socket, &rx, port->rx_pool);
 		if (ret != 0)
 			return report(findings, port, "setting up an rx queue", ret);
 	}
@@ -164,8 +174,8 @@ static void open_ears(struct fc_port *port, struct fc_findings *findings)
 		rte_strerror(-ret));
 }
 
-int fc_port_start(struct fc_port *port, const struct fc_plan_port *plan,
-	struct rte_mempool *rx_pool, struct fc_findings *findings)
+int fc_port_start(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
 {
 	struct rte_eth_dev_info info;
 	int ret;
@@ -183,13 +193,13 @@ int fc_port_start(struct fc_port *port, const struct fc_plan_port *plan,
 	if (ret < 0)
 		return ret;
 	port->is_started = true; /* from here on there is something to close */
-	ret = set_up_queues(port, ret, &info, rx_pool, findings);
+	ret = set_up_queues(port, ret, &info, findings);
 	if (ret != 0)
 		return ret;
 	ret = rte_eth_dev_start(port->id);
 	if (ret != 0)
 		return report(findings, port, "starting", ret);
-	if (plan->is_tap)
+	if (plan->is_tap || plan->is_host)
 		open_ears(port, findings);
 	if (plan->facts.mtu != 0 && plan->mtu != 0) {
 		ret = rte_eth_dev_set_mtu(port->id, plan->mtu);

@@ -6,9 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_mempool.h>
+
+#include <fc_address.h>
 #include <fc_findings.h>
 #include <fc_plan.h>
 #include <fc_stats.h>
+
+struct fc_queue;
+struct fc_station;
 
 /**
  * A running ethdev port.
@@ -17,10 +23,14 @@
  */
 struct fc_port {
 	const struct fc_plan_port *plan;
-	uint16_t id;		   /* ethdev port id */
-	unsigned interface_index;  /* of the kernel interface behind it, 0: none */
-	uint32_t max_frame;	   /* longest frame that it sends, UINT32_MAX: no limit */
-	uint32_t max_tagged_frame; /* the same for a frame that begins with a VLAN tag */
+	uint16_t id;		       /* ethdev port id */
+	unsigned interface_index;      /* of the kernel interface behind it, 0: none */
+	uint32_t max_frame;	       /* longest frame that it sends, UINT32_MAX: no limit */
+	uint32_t max_tagged_frame;     /* the same for a frame that begins with a VLAN tag */
+	struct rte_mempool *rx_pool;   /* of its rx queues, NULL: none */
+	struct rte_mempool *host_pool; /* for what it says itself, NULL: nothing */
+	struct fc_station *station;    /* NULL: no tunnel ends or begins here */
+	struct fc_queue *queues;       /* one for each rx queue, NULL: they are not polled */
 	bool is_started;
 	enum fc_link last_link; /* when it was stopped */
 	_Atomic bool is_gone;	/* control: wo, lcores: ro */
@@ -35,9 +45,12 @@ struct fc_port {
  */
 int fc_port_facts(const char *name, struct fc_port_facts *facts);
 
+/** The MAC address of a port; all zero when it has none. */
+void fc_port_mac(const char *name, uint8_t mac[FC_MAC_SIZE]);
+
 /** Configure queues, MTU and promiscuous mode as planned, and start. Errors go to @p findings. */
-int fc_port_start(struct fc_port *port, const struct fc_plan_port *plan,
-	struct rte_mempool *rx_pool, struct fc_findings *findings);
+int fc_port_start(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
 
 /** Stop and close; what the driver held goes back to the pools. Allowed for a port not started. */
 void fc_port_stop(struct fc_port *port);

@@ -93,8 +93,21 @@ static void discard_inbound(struct fc_inbound *inbound)
 	} while (at != 0);
 }
 
+/* Outer fragments whose rest will never come. */
+static void discard_fragments(const struct fc_port *port, uint16_t n_queues)
+{
+	for (uint16_t q = 0; port->queues != NULL && q < n_queues; q++)
+		if (port->queues[q].reassembly != NULL)
+			fc_reassembly_expire(port->queues[q].reassembly, UINT64_MAX);
+}
+
 static void discard_rest(struct fc_engine *engine)
 {
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
+		discard_fragments(&engine->ports[i], engine->plan->ports[i].n_rx_queues);
+		if (engine->ports[i].station != NULL)
+			fc_station_empty(engine->ports[i].station);
+	}
 	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
 		struct fc_lane *lane = &engine->lanes[l];
 
@@ -139,12 +152,30 @@ void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
 
 void fc_engine_check_pools(const struct fc_engine *engine, struct fc_findings *findings)
 {
-	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		fc_pool_check(engine->taps[t].pool, &engine->plan->taps[t].pool, findings);
 	for (uint16_t o = 0; o < engine->config->n_outputs; o++)
-		fc_pool_check(engine->copy_pools[o], &engine->plan->outputs[o].copies, findings);
+		fc_pool_check(
+			engine->outputs[o].how.pool, &engine->plan->outputs[o].copies, findings);
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
+		const struct fc_port *port = &engine->ports[i];
+
+		fc_pool_check(port->rx_pool, &engine->plan->ports[i].pool, findings);
+		fc_pool_check(port->host_pool, &engine->plan->ports[i].host, findings);
+	}
+}
+
+void fc_engine_tend(struct fc_engine *engine, uint64_t now_ms)
+{
 	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
-		fc_pool_check(engine->idle_pools[i], &engine->plan->ports[i].idle, findings);
+		if (engine->ports[i].station != NULL)
+			fc_station_tend(engine->ports[i].station, now_ms);
+}
+
+bool fc_engine_needs_tending(const struct fc_engine *engine)
+{
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
+		if (engine->ports[i].station != NULL)
+			return true;
+	return false;
 }
 
 void fc_engine_watch(struct fc_engine *engine, struct fc_findings *findings)

@@ -10,8 +10,7 @@
 
 /** A tap at run time. */
 struct fc_tap {
-	struct rte_mempool *pool;
-	struct fc_intake *intakes; /* one for each rx queue */
+	struct fc_intake *intakes; /* one for each rx queue of its port */
 	/* How many segments it has forwarded; its rx lcores: rw, tx lcores: ro. On a line of its
 	 * own. */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t reached;
@@ -23,15 +22,13 @@ struct fc_tap {
 struct fc_engine {
 	const struct fc_config *config;
 	struct fc_plan *plan;
-	struct fc_port *ports;		 /* as in the plan */
-	struct rte_mempool **idle_pools; /* of the ports, NULL: none */
-	struct fc_tap *taps;		 /* as in the configuration */
-	struct fc_output *outputs;	 /* as in the configuration */
-	struct rte_mempool **copy_pools; /* of the outputs, NULL: none */
-	struct fc_feed *feeds;		 /* output by output, in the order of their `from` */
-	uint32_t *first_feed;		 /* of each output: index of its first feed */
+	struct fc_port *ports;	   /* as in the plan */
+	struct fc_tap *taps;	   /* as in the configuration */
+	struct fc_output *outputs; /* as in the configuration */
+	struct fc_feed *feeds;	   /* output by output, in the order of their `from` */
+	uint32_t *first_feed;	   /* of each output: index of its first feed */
 	uint32_t n_feeds;
-	struct fc_route *routes; /* see routes.c */
+	struct fc_route *routes; /* see wiring.c */
 	uint32_t n_routes;
 	struct fc_handoff *handoffs; /* [rx lane * n_lanes + tx lane], ring NULL: none */
 	struct fc_lane *lanes;	     /* as in the plan */

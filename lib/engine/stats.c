@@ -3,6 +3,11 @@
 
 #include "state.h"
 
+static const struct fc_plan_port *rx_port(const struct fc_engine *engine, uint16_t tap)
+{
+	return &engine->plan->ports[engine->plan->taps[tap].port];
+}
+
 static void add(struct fc_count *sum, struct fc_count count)
 {
 	sum->packets += count.packets;
@@ -21,6 +26,15 @@ static int64_t missing(const struct fc_count *source, const struct fc_count *dro
 	return (int64_t)(source->packets - accounted);
 }
 
+/* What a port with several taps lost is told of its first one. */
+static bool is_first_tap(const struct fc_engine *engine, uint16_t index)
+{
+	for (uint16_t t = 0; t < index; t++)
+		if (engine->plan->taps[t].port == engine->plan->taps[index].port)
+			return false;
+	return true;
+}
+
 static void read_nic(
 	const struct fc_tap *tap, const struct fc_port *port, struct fc_tap_stats *stats)
 {
@@ -33,31 +47,54 @@ static void read_nic(
 	stats->rx_errors = now.ierrors;
 }
 
+static void read_reassembly(const struct fc_queue *queue, struct fc_tap_stats *stats)
+{
+	const struct fc_reassembly_counts *counts;
+
+	if (queue->reassembly == NULL)
+		return;
+	counts = fc_reassembly_counts(queue->reassembly);
+	stats->fragments_waiting += atomic_load_explicit(&counts->held, memory_order_relaxed);
+	stats->fragments_timed_out +=
+		atomic_load_explicit(&counts->timed_out, memory_order_relaxed);
+	stats->fragments_refused += atomic_load_explicit(&counts->refused, memory_order_relaxed);
+	stats->fragments_table_full +=
+		atomic_load_explicit(&counts->table_full, memory_order_relaxed);
+}
+
 void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct fc_tap_stats *stats)
 {
 	const struct fc_tap_config *config = &engine->config->taps[index];
 	const struct fc_tap *tap = &engine->taps[index];
 	const struct fc_port *port = &engine->ports[engine->plan->taps[index].port];
+	bool is_first = is_first_tap(engine, index);
+	struct fc_count sinks[2];
 
 	*stats = (struct fc_tap_stats){
 		.name = config->name,
 		.port = config->port,
 		.link = fc_port_link(port),
 		.ring_bytes = config->ring,
-		.pool_size = tap->pool->size,
-		.pool_free = rte_mempool_avail_count(tap->pool),
+		.pool_size = port->rx_pool->size,
+		.pool_free = rte_mempool_avail_count(port->rx_pool),
 	};
-	for (uint16_t q = 0; q < engine->plan->taps[index].n_queues; q++) {
+	for (uint16_t q = 0; q < rx_port(engine, index)->n_rx_queues; q++) {
 		const struct fc_intake *intake = &tap->intakes[q];
 
 		for (unsigned i = 0; i < FC_N_DROPS; i++)
 			add(&stats->drops[i], fc_tally_read(&intake->drops[i]));
+		add(&stats->fragments_held, fc_tally_read(&intake->held));
 		add(&stats->forwarded, fc_tally_read(&intake->forwarded));
 		atomic_thread_fence(memory_order_acquire);
 		add(&stats->rx, fc_tally_read(&intake->rx));
+		if (is_first)
+			read_reassembly(&port->queues[q], stats);
 	}
-	stats->unaccounted = missing(&stats->rx, stats->drops, &stats->forwarded, 1);
-	read_nic(tap, port, stats);
+	sinks[0] = stats->forwarded;
+	sinks[1] = stats->fragments_held;
+	stats->unaccounted = missing(&stats->rx, stats->drops, sinks, 2);
+	if (is_first)
+		read_nic(tap, port, stats);
 }
 
 static const struct fc_route *find_route(const struct fc_intake *intake, const struct fc_feed *feed)
@@ -76,11 +113,11 @@ static void read_feed(const struct fc_engine *engine, uint16_t tap, const struct
 
 	memset(stats, 0, sizeof(*stats));
 	stats->tx = fc_tally_read(&feed->tx);
-	stats->tx_frames = stats->tx.packets;
+	stats->tx_frames = stats->tx.packets + fc_tally_read(&feed->parts).packets;
 	for (unsigned i = 0; i < FC_N_DROPS; i++)
 		stats->drops[i] = fc_tally_read(&feed->drops[i]);
 	stats->queued = fc_tally_read(&feed->queued);
-	for (uint16_t q = 0; q < engine->plan->taps[tap].n_queues; q++) {
+	for (uint16_t q = 0; q < rx_port(engine, tap)->n_rx_queues; q++) {
 		const struct fc_route *route = find_route(&engine->taps[tap].intakes[q], feed);
 
 		add(&stats->drops[FC_DROP_HANDOFF_FULL], fc_tally_read(&route->handoff_full));
@@ -103,6 +140,19 @@ bool fc_engine_feed_stats(
 	return true;
 }
 
+static void read_tunnel(
+	const struct fc_output *output, const struct fc_encap *encap, struct fc_output_stats *stats)
+{
+	const struct fc_address *next_hop =
+		encap->gateway.family != 0 ? &encap->gateway : &encap->remote;
+	uint8_t mac[FC_MAC_SIZE];
+
+	if (!encap->has_mac)
+		fc_address_format(next_hop, stats->next_hop);
+	if (fc_tunnel_destination(&output->tunnel->header, mac))
+		fc_mac_format(mac, stats->next_hop_mac);
+}
+
 void fc_engine_output_stats(
 	const struct fc_engine *engine, uint16_t index, struct fc_output_stats *stats)
 {
@@ -118,6 +168,8 @@ void fc_engine_output_stats(
 	};
 	if (output->port->is_started && rte_eth_stats_get(output->port->id, &nic) == 0)
 		stats->tx_errors = nic.oerrors;
+	if (output->tunnel != NULL)
+		read_tunnel(output, &config->encap, stats);
 	for (uint16_t i = 0; i < config->n_from; i++) {
 		struct fc_feed_stats feed;
 
@@ -155,7 +207,7 @@ uint64_t fc_engine_received(const struct fc_engine *engine)
 	uint64_t n = 0;
 
 	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		for (uint16_t q = 0; q < engine->plan->taps[t].n_queues; q++)
+		for (uint16_t q = 0; q < rx_port(engine, t)->n_rx_queues; q++)
 			n += fc_tally_read(&engine->taps[t].intakes[q].rx).packets;
 	return n;
 }

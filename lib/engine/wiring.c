@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
+#include "plan_pools.h"
 #include "state.h"
 
 /*
@@ -21,6 +23,11 @@ struct fc_feed *fc_engine_feed(const struct fc_engine *engine, uint16_t tap, uin
 		if (config->from[i] == tap)
 			return &engine->feeds[engine->first_feed[output] + i];
 	return NULL;
+}
+
+static const struct fc_plan_port *rx_port(const struct fc_engine *engine, uint16_t tap)
+{
+	return &engine->plan->ports[engine->plan->taps[tap].port];
 }
 
 static uint16_t output_lane(const struct fc_engine *engine, uint16_t output)
@@ -121,14 +128,16 @@ static int make_routes(struct fc_engine *engine)
 
 	for (uint16_t t = 0; t < engine->config->n_taps; t++)
 		engine->n_routes +=
-			(uint32_t)engine->plan->taps[t].n_queues * count_routes(engine, t);
+			(uint32_t)rx_port(engine, t)->n_rx_queues * count_routes(engine, t);
 	engine->routes = rte_zmalloc("fluxcap_routes",
 		RTE_MAX(1U, engine->n_routes) * sizeof(*engine->routes), RTE_CACHE_LINE_SIZE);
 	if (engine->routes == NULL)
 		return -ENOMEM;
 	next = engine->routes;
 	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
-		for (uint16_t q = 0; q < engine->plan->taps[t].n_queues; q++) {
+		const struct fc_plan_port *port = rx_port(engine, t);
+
+		for (uint16_t q = 0; q < port->n_rx_queues; q++) {
 			struct fc_intake *intake = &engine->taps[t].intakes[q];
 
 			intake->routes = next;
@@ -138,8 +147,7 @@ static int make_routes(struct fc_engine *engine)
 				if (collect_feeds(engine, t, l, NULL, &n_sharing) == 0)
 					continue;
 				intake->n_routes++;
-				if (make_route(engine, t, engine->plan->taps[t].lanes[q], l,
-					    next++) != 0)
+				if (make_route(engine, t, port->rx_lanes[q], l, next++) != 0)
 					return -ENOMEM;
 			}
 		}
@@ -147,15 +155,84 @@ static int make_routes(struct fc_engine *engine)
 	return 0;
 }
 
-/* Give each lane its rx queues and feeds. */
+/* Set up one rx queue with what the port's taps take from it. */
+static int make_queue(struct fc_engine *engine, uint16_t port_index, uint16_t id)
+{
+	struct fc_port *port = &engine->ports[port_index];
+	const struct fc_plan_port *plan = &engine->plan->ports[port_index];
+	const struct fc_reassembly_limits limits = {
+		.max_datagrams = FC_REASSEMBLY_DATAGRAMS,
+		.max_mbufs = FC_REASSEMBLY_MBUFS,
+		.timeout_cycles = rte_get_tsc_hz() / 1000 * FC_REASSEMBLY_MS,
+	};
+	struct fc_queue *queue = &port->queues[id];
+
+	*queue = (struct fc_queue){
+		.port = port,
+		.id = id,
+		.how = { .pool = port->rx_pool, .reach = UINT32_MAX },
+	};
+	queue->intakes = calloc(RTE_MAX(engine->config->n_taps, 1), sizeof(struct fc_intake *));
+	if (queue->intakes == NULL)
+		return -ENOMEM;
+	for (uint16_t t = 0; t < engine->config->n_taps; t++)
+		if (engine->plan->taps[t].port == port_index)
+			queue->intakes[queue->n_intakes++] = &engine->taps[t].intakes[id];
+	if (port->station != NULL) {
+		queue->ends = &port->station->ends;
+		queue->heard = port->station->heard[id];
+	}
+	if (!plan->ends)
+		return 0;
+	queue->reassembly = fc_reassembly_new(&limits, plan->facts.socket);
+	return queue->reassembly != NULL ? 0 : -ENOMEM;
+}
+
+static int make_queues(struct fc_engine *engine, uint16_t port_index)
+{
+	const struct fc_plan_port *plan = &engine->plan->ports[port_index];
+	struct fc_port *port = &engine->ports[port_index];
+	int ret = 0;
+
+	if (!plan->receives)
+		return 0;
+	port->queues = rte_zmalloc_socket("fluxcap_queues",
+		plan->n_rx_queues * sizeof(*port->queues), RTE_CACHE_LINE_SIZE, plan->facts.socket);
+	if (port->queues == NULL)
+		return -ENOMEM;
+	for (uint16_t q = 0; ret == 0 && q < plan->n_rx_queues; q++)
+		ret = make_queue(engine, port_index, q);
+	return ret;
+}
+
+static void free_queues(struct fc_engine *engine, uint16_t port_index)
+{
+	const struct fc_plan_port *plan = &engine->plan->ports[port_index];
+	struct fc_port *port = &engine->ports[port_index];
+
+	for (uint16_t q = 0; port->queues != NULL && q < plan->n_rx_queues; q++) {
+		fc_reassembly_free(port->queues[q].reassembly);
+		free(port->queues[q].intakes);
+	}
+	rte_free(port->queues);
+	port->queues = NULL;
+}
+
+/* Give each lane its rx queues, feeds and stations. */
 static void fill_lane(struct fc_engine *engine, uint16_t index)
 {
 	struct fc_lane *lane = &engine->lanes[index];
 
-	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		for (uint16_t q = 0; q < engine->plan->taps[t].n_queues; q++)
-			if (engine->plan->taps[t].lanes[q] == index)
-				lane->intakes[lane->n_intakes++] = &engine->taps[t].intakes[q];
+	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
+		const struct fc_plan_port *plan = &engine->plan->ports[i];
+		struct fc_port *port = &engine->ports[i];
+
+		for (uint16_t q = 0; port->queues != NULL && q < plan->n_rx_queues; q++)
+			if (plan->rx_lanes[q] == index)
+				lane->queues[lane->n_queues++] = &port->queues[q];
+		if (port->station != NULL && plan->sends && plan->tx_lane == index)
+			lane->stations[lane->n_stations++] = port->station;
+	}
 	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
 		uint16_t n_sharing;
 
@@ -167,19 +244,24 @@ static void fill_lane(struct fc_engine *engine, uint16_t index)
 
 static int make_lanes(struct fc_engine *engine)
 {
-	uint32_t n_queues = 0;
+	uint32_t n_ports = engine->plan->n_ports, n_queues = 0;
 
-	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		n_queues += engine->plan->taps[t].n_queues;
+	for (uint16_t i = 0; i < n_ports; i++) {
+		n_queues += engine->plan->ports[i].n_rx_queues;
+		if (make_queues(engine, i) != 0)
+			return -ENOMEM;
+	}
 	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
 		struct fc_lane *lane = &engine->lanes[l];
 
 		lane->lcore_id = engine->plan->lanes[l].lcore.id;
 		lane->idle_us = engine->config->lcores.idle_us;
-		lane->intakes = calloc(n_queues, sizeof(struct fc_intake *));
+		lane->queues = calloc(n_queues + 1U, sizeof(struct fc_queue *));
 		lane->feeds = calloc(engine->n_feeds + 1U, sizeof(struct fc_feed *));
 		lane->inbound = calloc(engine->plan->n_lanes, sizeof(*lane->inbound));
-		if (lane->intakes == NULL || lane->feeds == NULL || lane->inbound == NULL)
+		lane->stations = calloc(n_ports, sizeof(struct fc_station *));
+		if (lane->queues == NULL || lane->feeds == NULL || lane->inbound == NULL ||
+			lane->stations == NULL)
 			return -ENOMEM;
 		fill_lane(engine, l);
 	}
@@ -206,6 +288,8 @@ void fc_wiring_free(struct fc_engine *engine)
 {
 	uint32_t n_lanes = engine->plan != NULL ? engine->plan->n_lanes : 0;
 
+	for (uint16_t i = 0; engine->ports != NULL && i < engine->plan->n_ports; i++)
+		free_queues(engine, i);
 	for (uint32_t i = 0; engine->routes != NULL && i < engine->n_routes; i++)
 		free(engine->routes[i].feeds);
 	rte_free(engine->routes);
@@ -215,8 +299,9 @@ void fc_wiring_free(struct fc_engine *engine)
 		for (uint16_t i = 0; i < lane->n_inbound; i++)
 			free(lane->inbound[i].routes);
 		free(lane->inbound);
-		free(lane->intakes);
+		free(lane->queues);
 		free(lane->feeds);
+		free(lane->stations);
 	}
 	rte_free(engine->lanes);
 	for (uint32_t i = 0; engine->handoffs != NULL && i < n_lanes * n_lanes; i++)

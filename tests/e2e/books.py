@@ -6,14 +6,16 @@ TAP_DROPS = ("not_ours", "malformed", "filtered", "sampled_out", "nombuf")
 FEED_DROPS = ("handoff_full", "overrun", "filtered", "sampled_out", "unresolved", "oversize",
               "nombuf", "tx_refused")
 
-TAP_COUNTERS = ("rx_packets", *TAP_DROPS, "forwarded")
+TAP_COUNTERS = ("rx_packets", *TAP_DROPS, "fragments_held", "forwarded")
 FEED_COUNTERS = ("forwarded", *FEED_DROPS, "tx_packets", "queued")
 OUTPUT_SUMS = ("forwarded", *FEED_DROPS, "tx_packets", "tx_frames", "queued", "unaccounted")
 
+FRAGMENT_LEVELS = ("fragments_waiting", "fragments_timed_out", "fragments_refused",
+                   "fragments_table_full")
 TAP_FIELDS = ("port", "link", "rx_missed", "rx_nombuf", "rx_errors", "ring_bytes", "pool_size",
-              "pool_free", "unaccounted", *TAP_COUNTERS)
+              "pool_free", "unaccounted", *TAP_COUNTERS, *FRAGMENT_LEVELS)
 FEED_FIELDS = (*FEED_COUNTERS, "tx_frames", "unaccounted")
-OUTPUT_FIELDS = ("port", "link", "tx_errors", *OUTPUT_SUMS)
+OUTPUT_FIELDS = ("port", "link", "tx_errors", "next_hop", "next_hop_mac", *OUTPUT_SUMS)
 
 
 def bytes_name(counter):
@@ -33,7 +35,11 @@ def audit_tap(name, tap, kept=0):
     found = _missing(f"tap {name}", tap, TAP_FIELDS, TAP_COUNTERS)
     if found:
         return found
-    parts = sum(tap[drop] for drop in TAP_DROPS) + tap["forwarded"]
+    parts = sum(tap[drop] for drop in TAP_DROPS) + tap["fragments_held"] + tap["forwarded"]
+    given_up = sum(tap[name] for name in FRAGMENT_LEVELS)
+    if given_up > tap["fragments_held"]:
+        found.append(f"tap {name}: {given_up} fragments wait or were given up, but only "
+                     f"{tap['fragments_held']} were held")
     if tap["rx_packets"] != parts:
         found.append(f"tap {name}: rx_packets {tap['rx_packets']} but its parts make {parts}")
     if tap["unaccounted"] != 0:

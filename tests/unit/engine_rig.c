@@ -100,11 +100,13 @@ void rig_port_start(
 	snprintf(port->name, sizeof(port->name), "net_ring_%s", name);
 	assert_int_equal(fc_port_facts(port->name, &port->plan.facts), 0);
 	port->plan.is_tap = port->plan.is_output = true;
+	port->plan.receives = port->plan.sends = true;
 	port->plan.n_rx_queues = 1;
 	port->plan.rx_descriptors = port->plan.tx_descriptors = 64;
 	port->plan.mtu = FC_DEFAULT_MTU;
+	port->port.rx_pool = pool;
 	port->plan.max_frame = port->plan.max_tagged_frame = UINT32_MAX;
-	assert_int_equal(fc_port_start(&port->port, &port->plan, pool, findings), 0);
+	assert_int_equal(fc_port_start(&port->port, &port->plan, findings), 0);
 	assert_int_equal(fc_findings_count(findings), 0);
 	fc_findings_free(findings);
 }
@@ -153,7 +155,8 @@ void rig_output_begin(struct fc_output *output, struct rig_port *port, const str
 	memset(output, 0, sizeof(*output));
 	output->port = &port->port;
 	begin_chain(&output->chain, edits);
-	output->prepares = linear || output->chain.n_write != 0;
+	output->writes = output->chain.n_write != 0;
+	output->prepares = linear || output->writes;
 	output->how =
 		(struct fc_private){ copies, output->chain.reach, output->chain.growth, linear };
 }
@@ -170,13 +173,13 @@ void rig_feed_begin(struct fc_feed *feed, struct fc_output *output, const _Atomi
 	feed->output = output;
 	feed->reached = reached;
 	feed->window = window;
-	assert_int_equal(fc_backlog_begin(&feed->backlog, window, SOCKET_ID_ANY), 0);
+	assert_int_equal(fc_feed_begin(feed, SOCKET_ID_ANY), 0);
 }
 
 void rig_feed_end(struct fc_feed *feed)
 {
 	fc_feed_discard(feed);
-	fc_backlog_end(&feed->backlog);
+	fc_feed_end(feed);
 }
 
 void rig_tap_begin(struct rig_tap *tap, const char *name, const struct fc_edits *edits,
@@ -185,7 +188,12 @@ void rig_tap_begin(struct rig_tap *tap, const char *name, const struct fc_edits 
 	memset(tap, 0, sizeof(*tap));
 	rig_port_start(&tap->port, name, 1, pool);
 	begin_chain(&tap->intake.chain, edits);
-	tap->intake.port = &tap->port.port;
+	tap->intakes[0] = &tap->intake;
+	tap->queue = (struct fc_queue){
+		.port = &tap->port.port,
+		.n_intakes = 1,
+		.intakes = tap->intakes,
+	};
 	tap->intake.is_alone = true;
 	tap->intake.reached = &tap->reached;
 	tap->intake.how = (struct fc_private){ pool, tap->intake.chain.reach,
@@ -227,7 +235,7 @@ void rig_tap_round(struct rig_tap *tap)
 			fc_feed_drain(feed);
 	}
 	tap->first++;
-	fc_intake_poll(&tap->intake);
+	fc_queue_poll(&tap->queue);
 }
 
 uint64_t rig_feed_sum(const struct fc_feed *feed)

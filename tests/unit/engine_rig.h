@@ -8,7 +8,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
-#include "intake.h"
+#include "queue.h"
 
 /**
  * Ports, taps and feeds for tests of the engine's parts, put together by hand.
@@ -20,6 +20,10 @@
 #define RIG_MAX_FEEDS 8
 #define RIG_MAX_FRAME 9018
 #define RIG_ALL	      UINT16_MAX
+
+/** Full bursts that an empty handoff takes before it counts as full. */
+#define RIG_HANDOFF_BURSTS                                                                         \
+	((FC_HANDOFF_WORDS - 1 - FC_HANDOFF_ROUND_WORDS) / FC_HANDOFF_BURST_WORDS + 1)
 
 /** A net_ring port: it receives what the test puts into `in`, and what it sends is in `out`. */
 struct rig_port {
@@ -63,7 +67,9 @@ void rig_feed_end(struct fc_feed *feed);
 /** A tap with one queue and feeds on the same lcore. */
 struct rig_tap {
 	struct rig_port port;
+	struct fc_queue queue;
 	struct fc_intake intake;
+	struct fc_intake *intakes[1];
 	struct fc_route route;
 	struct fc_feed *feeds[RIG_MAX_FEEDS];
 	_Atomic uint64_t reached;

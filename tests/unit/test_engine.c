@@ -447,7 +447,7 @@ static void test_pool_when_stalled(void **state)
 		wait_until_received(run.engine, i * 1000);
 		fc_engine_tap_stats(run.engine, 0, &tap);
 		assert_true(
-			tap.pool_free >= fc_engine_plan(run.engine)->taps[0].n_for_ports - SLOTS);
+			tap.pool_free >= fc_engine_plan(run.engine)->ports[0].n_for_ports - SLOTS);
 	}
 	stop(&run, 0);
 	fc_engine_tap_stats(run.engine, 0, &tap);

@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include "dpdk_fixture.h"
+#include "engine_rig.h"
 #include "handoff.h"
 
 #define POSITION_MASK ((UINT64_C(1) << FC_HANDOFF_POSITION_BITS) - 1)
@@ -101,7 +102,7 @@ static void test_hysteresis(void **state)
 		push(&handoff, 0, n_pushed * FC_BURST, FC_BURST);
 		n_pushed++;
 	}
-	assert_int_equal(n_pushed, (FC_HANDOFF_WORDS - 1) / (FC_BURST + 1));
+	assert_int_equal(n_pushed, RIG_HANDOFF_BURSTS);
 	assert_true(handoff.was_full);
 	while (rte_ring_free_count(handoff.ring) < FC_HANDOFF_WORDS / 4) {
 		assert_false(fc_handoff_has_room(&handoff));
@@ -114,7 +115,7 @@ static void test_hysteresis(void **state)
 		assert_true(++n_looks <= FC_HANDOFF_SKIPS);
 	assert_false(handoff.was_full);
 	/* Not having been full, it now takes all until it is. */
-	while (rte_ring_free_count(handoff.ring) > FC_BURST) {
+	while (rte_ring_free_count(handoff.ring) >= FC_HANDOFF_ROUND_WORDS) {
 		assert_true(fc_handoff_has_room(&handoff));
 		push(&handoff, 0, n_pushed++ * FC_BURST, FC_BURST);
 	}

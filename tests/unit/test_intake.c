@@ -144,7 +144,7 @@ static void test_runts(void **state)
 		bytes[5] = (uint8_t)i;
 		rig_tap_put(&b.tap, fixture_packet(b.pool, bytes, lengths[i], 0));
 	}
-	assert_int_equal(fc_intake_poll(&b.tap.intake), RTE_DIM(lengths));
+	assert_int_equal(fc_queue_poll(&b.tap.queue), RTE_DIM(lengths));
 	expect_drops(&b, FC_DROP_MALFORMED, 3, 13 + 1 + 12);
 	expect_count(&b.tap.intake.rx, 6, 13 + 14 + 1 + 60 + 12 + 15);
 	expect_count(&b.tap.intake.forwarded, 3, 14 + 60 + 15);
@@ -156,7 +156,7 @@ static void test_runts(void **state)
 	}
 	/* A burst of runts only. */
 	rig_tap_put(&b.tap, fixture_packet(b.pool, bytes, 5, 0));
-	assert_int_equal(fc_intake_poll(&b.tap.intake), 1);
+	assert_int_equal(fc_queue_poll(&b.tap.queue), 1);
 	expect_drops(&b, FC_DROP_MALFORMED, 4, 13 + 1 + 12 + 5);
 	end(&b);
 }
@@ -171,7 +171,7 @@ static void test_filtered(void **state)
 	begin(&b, &edits, 63);
 	add_feed(&b);
 	put(&b, 0, 16, LENGTH, 0);
-	fc_intake_poll(&b.tap.intake);
+	fc_queue_poll(&b.tap.queue);
 	expect_drops(&b, FC_DROP_FILTERED, 12, 12 * LENGTH);
 	expect_count(&b.routes[0].forwarded, 4, 4 * LENGTH);
 	/* Positions count what was forwarded. */
@@ -189,8 +189,8 @@ static void test_sampled_out(void **state)
 	edits.sample = 50;
 	begin(&b, &edits, 127);
 	put(&b, 0, 64, LENGTH, 0);
-	fc_intake_poll(&b.tap.intake);
-	fc_intake_poll(&b.tap.intake);
+	fc_queue_poll(&b.tap.queue);
+	fc_queue_poll(&b.tap.queue);
 	n = fc_tally_read(&b.tap.intake.drops[FC_DROP_SAMPLED_OUT]).packets;
 	assert_in_range(n, 1, 63);
 	expect_drops(&b, FC_DROP_SAMPLED_OUT, n, n * LENGTH);
@@ -216,7 +216,7 @@ static void test_edits(void **state)
 	rte_mbuf_refcnt_update(shared, 1);
 	rig_tap_put(&b.tap, own);
 	rig_tap_put(&b.tap, shared);
-	fc_intake_poll(&b.tap.intake);
+	fc_queue_poll(&b.tap.queue);
 	expect_count(&b.tap.intake.rx, 2, 2 * LENGTH);
 	expect_count(&b.tap.intake.forwarded, 2, 2 * (LENGTH + 8));
 	for (unsigned i = 0; i < 2; i++) {
@@ -249,7 +249,7 @@ static void test_nombuf(void **state)
 		rte_mbuf_refcnt_update(shared[i], 1);
 		rig_tap_put(&b.tap, shared[i]);
 	}
-	fc_intake_poll(&b.tap.intake);
+	fc_queue_poll(&b.tap.queue);
 	expect_drops(&b, FC_DROP_NOMBUF, 9, 9 * LENGTH);
 	expect_count(&b.tap.intake.forwarded, 3, 3 * 20);
 	rte_pktmbuf_free_bulk(shared, 12);
@@ -263,9 +263,9 @@ static void test_no_outputs(void **state)
 	(void)state;
 	begin(&b, NULL, 127);
 	put(&b, 0, 40, LENGTH, 0);
-	assert_int_equal(fc_intake_poll(&b.tap.intake), 32);
-	assert_int_equal(fc_intake_poll(&b.tap.intake), 8);
-	assert_int_equal(fc_intake_poll(&b.tap.intake), 0);
+	assert_int_equal(fc_queue_poll(&b.tap.queue), 32);
+	assert_int_equal(fc_queue_poll(&b.tap.queue), 8);
+	assert_int_equal(fc_queue_poll(&b.tap.queue), 0);
 	expect_count(&b.tap.intake.forwarded, 40, 40 * LENGTH);
 	fixture_assert_full(b.pool);
 	end(&b);
@@ -282,15 +282,15 @@ static void test_one_lane_full(void **state)
 	add_handoff(&b, 0);
 	for (;;) {
 		put(&b, n, FC_BURST, LENGTH, 0);
-		if (fc_intake_poll(&b.tap.intake) == 0)
+		if (fc_queue_poll(&b.tap.queue) == 0)
 			break;
 		n += FC_BURST;
 	}
-	assert_int_equal(n, (FC_HANDOFF_WORDS - 1) / (FC_BURST + 1) * FC_BURST);
+	assert_int_equal(n, RIG_HANDOFF_BURSTS * FC_BURST);
 	assert_int_equal(rte_ring_count(b.tap.port.in), FC_BURST);
 	expect_count(&b.tap.intake.rx, n, n * LENGTH);
 	expect_count(&b.routes[0].handoff_full, 0, 0);
-	while (fc_intake_poll(&b.tap.intake) == 0) {
+	while (fc_queue_poll(&b.tap.queue) == 0) {
 		assert_int_equal(take(&b, 0, &start, &first), FC_BURST);
 		assert_int_equal(start, n_taken);
 		assert_int_equal(first, n_taken);
@@ -317,12 +317,12 @@ static void test_one_of_two_lanes_full(void **state)
 	add_handoff(&b, 1);
 	for (; n < 100 * FC_BURST; n += FC_BURST) {
 		put(&b, n, FC_BURST, LENGTH, 0);
-		assert_int_equal(fc_intake_poll(&b.tap.intake), FC_BURST);
+		assert_int_equal(fc_queue_poll(&b.tap.queue), FC_BURST);
 		assert_int_equal(take(&b, 1, &start, &first), FC_BURST);
 		assert_int_equal(start, n);
 		assert_int_equal(first, n);
 	}
-	n_lost = n - (FC_HANDOFF_WORDS - 1) / (FC_BURST + 1) * FC_BURST;
+	n_lost = n - RIG_HANDOFF_BURSTS * FC_BURST;
 	expect_count(&b.routes[0].forwarded, n, n * LENGTH);
 	expect_count(&b.routes[0].handoff_full, n_lost, n_lost * LENGTH);
 	expect_count(&b.routes[1].forwarded, n, n * LENGTH);
@@ -331,7 +331,7 @@ static void test_one_of_two_lanes_full(void **state)
 	/* Both full: nothing is received any more, and nothing more is lost. */
 	for (;;) {
 		put(&b, n, FC_BURST, LENGTH, 0);
-		if (fc_intake_poll(&b.tap.intake) == 0)
+		if (fc_queue_poll(&b.tap.queue) == 0)
 			break;
 		n += FC_BURST;
 	}
@@ -360,7 +360,7 @@ static void test_references(void **state)
 		add_handoff(&b, 1);
 		for (unsigned i = 1; i <= 3; i++) {
 			put(&b, i, 1, LENGTH, part);
-			fc_intake_poll(&b.tap.intake);
+			fc_queue_poll(&b.tap.queue);
 			packet = rig_port_read(&b.port);
 			for (struct rte_mbuf *s = packet; s != NULL; s = s->next)
 				assert_int_equal(rte_mbuf_refcnt_read(s), 3);
@@ -381,7 +381,8 @@ static void test_references(void **state)
 static void test_two_queues(void **state)
 {
 	struct bench b;
-	struct fc_intake second;
+	struct fc_intake second, *seconds = &second;
+	struct fc_queue other;
 	struct fc_route routes[1];
 	uint64_t start, first;
 
@@ -392,9 +393,11 @@ static void test_two_queues(void **state)
 	second = b.tap.intake;
 	routes[0] = b.routes[0];
 	second.routes = routes;
+	other = b.tap.queue;
+	other.intakes = &seconds;
 	for (unsigned i = 0; i < 4; i++) {
 		put(&b, i * 10, 10, LENGTH, 0);
-		fc_intake_poll(i % 2 == 0 ? &b.tap.intake : &second);
+		fc_queue_poll(i % 2 == 0 ? &b.tap.queue : &other);
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(take(&b, 0, &start, &first), 10);

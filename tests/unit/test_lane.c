@@ -51,13 +51,13 @@ static void stop(struct fc_lane *lane, pthread_t thread)
 static void test_phases(void **state)
 {
 	struct fc_edits none = rig_no_edits();
-	struct fc_intake *intakes[1];
-	struct fc_lane lane = { .n_intakes = 1, .intakes = intakes, .idle_us = 10 };
+	struct fc_queue *queues[1];
+	struct fc_lane lane = { .n_queues = 1, .queues = queues, .idle_us = 10 };
 	pthread_t thread;
 	struct rig_tap tap;
 
 	rig_tap_begin(&tap, "tap", &none, *state);
-	intakes[0] = &tap.intake;
+	queues[0] = &tap.queue;
 	thread = start(&lane);
 	for (unsigned i = 0; i < 50; i++)
 		rig_tap_put(&tap, rig_frame(*state, i, LENGTH, 0, 0));

@@ -133,8 +133,10 @@ static void describe(const struct fc_plan *plan, char text[MAX_TEXT])
 		used += (size_t)snprintf(text + used, MAX_TEXT - used, "%s%u:", l == 0 ? "" : "; ",
 			plan->lanes[l].lcore.id);
 		for (uint16_t t = 0; t < plan->config->n_taps; t++) {
-			for (uint16_t q = 0; q < plan->taps[t].n_queues; q++) {
-				if (plan->taps[t].lanes[q] != l)
+			const struct fc_plan_port *port = &plan->ports[plan->taps[t].port];
+
+			for (uint16_t q = 0; q < port->n_rx_queues; q++) {
+				if (port->rx_lanes[q] != l)
 					continue;
 				used += (size_t)snprintf(text + used, MAX_TEXT - used, " rx %s.%u",
 					plan->config->taps[t].port, q);

@@ -106,7 +106,7 @@ static void test_port_names(void **state)
 /* ring + rx descriptors + tx descriptors of its outputs + handoff rings + caches + in hand */
 static void test_pool_on_one_lcore(void **state)
 {
-	const struct fc_plan_tap *tap;
+	const struct fc_plan_port *port;
 	struct setup s;
 
 	(void)state;
@@ -115,13 +115,16 @@ static void test_pool_on_one_lcore(void **state)
 	s.facts[1].tx_descriptors = 256;
 	s.facts[2].tx_descriptors = 128;
 	s.facts[2].tx_held = 100;
-	tap = &make(&s)->taps[0];
-	assert_int_equal(tap->pool.data_room, 2048 + RTE_PKTMBUF_HEADROOM);
-	assert_true(tap->pool.mbuf_size >= sizeof(struct rte_mbuf) + tap->pool.data_room);
-	assert_int_equal(tap->window, (10 << 20) / tap->pool.mbuf_size);
-	assert_true(tap->n_for_ports >= 512 + 256 + 128 + 100);
-	assert_true(tap->n_for_lcores >= CACHE + HAND);
-	assert_int_equal(tap->pool.n_mbufs, tap->window + tap->n_for_ports + tap->n_for_lcores);
+	port = &make(&s)->ports[0];
+	assert_int_equal(port->pool.data_room, 2048 + RTE_PKTMBUF_HEADROOM);
+	assert_true(port->pool.mbuf_size >= sizeof(struct rte_mbuf) + port->pool.data_room);
+	assert_int_equal(s.plan->taps[0].window, (10 << 20) / port->pool.mbuf_size);
+	assert_int_equal(port->n_for_taps, s.plan->taps[0].window);
+	assert_true(port->n_for_ports >= 512 + 256 + 128 + 100);
+	assert_true(port->n_for_lcores >= CACHE + HAND);
+	assert_int_equal(port->n_for_fragments, 0);
+	assert_int_equal(
+		port->pool.n_mbufs, port->n_for_taps + port->n_for_ports + port->n_for_lcores);
 	end(&s);
 }
 
@@ -132,13 +135,13 @@ static void test_pool_on_two_lcores(void **state)
 
 	(void)state;
 	begin(&s, ONE_TO_TWO "}", 1);
-	alone = make(&s)->taps[0].n_for_lcores;
+	alone = make(&s)->ports[0].n_for_lcores;
 	end(&s);
 	for (n_lanes = 2; n_lanes <= 3; n_lanes++) {
 		begin(&s, ONE_TO_TWO "}", (uint16_t)n_lanes);
 		assert_int_equal(make(&s)->n_lanes, n_lanes);
 		/* For each further lcore a cache and a burst in hand, and a ring to it. */
-		assert_true(s.plan->taps[0].n_for_lcores >=
+		assert_true(s.plan->ports[0].n_for_lcores >=
 			    alone + (n_lanes - 1) * (CACHE + HAND + FC_HANDOFF_WORDS));
 		end(&s);
 	}
@@ -149,15 +152,15 @@ static void test_segments(void **state)
 {
 	(void)state;
 	for (unsigned n_segments = 1; n_segments <= 5; n_segments += 4) {
-		const struct fc_plan_tap *tap;
+		const struct fc_plan_port *port;
 		struct setup s;
 
 		begin(&s, ONE_TO_TWO ",\"lcores\":{\"rx\":[1],\"tx\":[2]}}", 2);
 		s.facts[0].splits_rx = n_segments != 1;
 		s.facts[1].tx_held = 500;
-		tap = &make(&s)->taps[0];
-		assert_int_equal(tap->n_for_ports, 1024 + 1024 + 500 * n_segments + 1024);
-		assert_true(tap->n_for_lcores >=
+		port = &make(&s)->ports[0];
+		assert_int_equal(port->n_for_ports, 1024 + 1024 + 500 * n_segments + 1024);
+		assert_true(port->n_for_lcores >=
 			    2 * CACHE + (FC_HANDOFF_WORDS + 2 * HAND) * n_segments);
 		end(&s);
 	}
@@ -174,7 +177,7 @@ static void test_many_queues(void **state)
 			   "\"lcores\":{\"rx\":[1,2],\"tx\":[3]}}",
 		3);
 	s.facts[0].splits_rx = false;
-	assert_true(make(&s)->taps[0].n_for_lcores >=
+	assert_true(make(&s)->ports[0].n_for_lcores >=
 		    3 * CACHE + 2 * (20 * FC_BURST + FC_HANDOFF_WORDS + HAND));
 	end(&s);
 }
@@ -190,14 +193,14 @@ static void test_shared_port(void **state)
 		"{\"taps\":{\"a\":{\"port\":\"p1\"}},\"outputs\":{"
 		"\"b\":{\"port\":\"p2\",\"from\":[\"a\"]}}}",
 		1);
-	n = make(&s)->taps[0].n_for_ports;
+	n = make(&s)->ports[0].n_for_ports;
 	end(&s);
 	begin(&s,
 		"{\"taps\":{\"a\":{\"port\":\"p1\"}},\"outputs\":{"
 		"\"b\":{\"port\":\"p2\",\"from\":[\"a\"]},"
 		"\"c\":{\"port\":\"p2\",\"from\":[\"a\"]}}}",
 		1);
-	assert_int_equal(make(&s)->taps[0].n_for_ports, n);
+	assert_int_equal(make(&s)->ports[0].n_for_ports, n);
 	end(&s);
 }
 
@@ -244,7 +247,8 @@ static void test_data_room(void **state)
 		s.facts[0].splits_rx = cases[i].splits;
 		s.facts[0].max_rx_frame = cases[i].max_rx_frame;
 		tap = &make(&s)->taps[0];
-		assert_int_equal(tap->pool.data_room, cases[i].buffer + RTE_PKTMBUF_HEADROOM);
+		assert_int_equal(
+			s.plan->ports[0].pool.data_room, cases[i].buffer + RTE_PKTMBUF_HEADROOM);
 		assert_int_equal(tap->gives_segments, cases[i].splits);
 		assert_int_equal(s.plan->ports[0].mtu, cases[i].mtu);
 		end(&s);
@@ -284,7 +288,6 @@ static void test_defaults(void **state)
 	port = make(&s)->ports;
 	assert_int_equal(port[0].mtu, 1600);
 	assert_int_equal(port[0].n_rx_queues, 3);
-	assert_int_equal(s.plan->taps[0].n_queues, 3);
 	assert_int_equal(port[0].rx_descriptors, 64);
 	assert_int_equal(port[0].tx_descriptors, 32);
 	end(&s);
@@ -308,28 +311,6 @@ static void test_max_frame(void **state)
 	assert_int_equal(s.plan->ports[2].max_frame, 2016);
 	assert_int_equal(s.plan->ports[2].max_tagged_frame, 2016);
 	end(&s);
-}
-
-/* A configuration with tunnels is refused, not run without them. */
-static void test_tunnels(void **state)
-{
-	struct setup s;
-
-	(void)state;
-	begin(&s,
-		"{\"taps\":{\"a\":{\"port\":\"p1\"}},\"outputs\":{\"b\":{\"port\":\"p2\",\"from\":["
-		"\"a\"],"
-		"\"encap\":{\"type\":\"gretap\",\"local\":\"192.0.2.1/"
-		"24\",\"remote\":\"192.0.2.2\"}}}}",
-		1);
-	expect_error(&s, "outputs.b.encap", "tunnels");
-
-	begin(&s,
-		"{\"taps\":{\"a\":{\"port\":\"p1\",\"decap\":{\"type\":\"gretap\",\"local\":\"192."
-		"0.2.1\"}}},"
-		"\"outputs\":{\"b\":{\"port\":\"p2\",\"from\":[\"a\"]}}}",
-		1);
-	expect_error(&s, "taps.a.decap", "tunnels");
 }
 
 static void test_limits(void **state)
@@ -415,12 +396,12 @@ static void test_idle_pool(void **state)
 	begin(&s, ONE_TO_TWO "}", 1);
 	s.facts[0].idle_buffers = s.facts[1].idle_buffers = 64;
 	port = make(&s)->ports;
-	assert_int_equal(port[0].idle.n_mbufs, 0);
+	assert_false(port[1].receives);
 	assert_int_equal(port[1].n_rx_queues, 1);
 	assert_int_equal(port[1].rx_descriptors, 64);
-	assert_true(port[1].idle.n_mbufs > 64);
+	assert_true(port[1].pool.n_mbufs > 64);
 	assert_int_equal(port[2].n_rx_queues, 0);
-	assert_int_equal(port[2].idle.n_mbufs, 0);
+	assert_int_equal(port[2].pool.n_mbufs, 0);
 	end(&s);
 }
 
@@ -449,10 +430,10 @@ static void test_memory(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		s.facts[i].takes_segments = true;
 	plan = make(&s);
-	assert_int_equal(plan->taps[0].pool.socket, 0);
-	assert_int_equal(plan->taps[1].pool.socket, 1);
-	node0 = pool_size(&plan->taps[0].pool) + pool_size(&plan->outputs[0].copies);
-	node1 = pool_size(&plan->taps[1].pool);
+	assert_int_equal(plan->ports[0].pool.socket, 0);
+	assert_int_equal(plan->ports[1].pool.socket, 1);
+	node0 = pool_size(&plan->ports[0].pool) + pool_size(&plan->outputs[0].copies);
+	node1 = pool_size(&plan->ports[1].pool);
 	/* The mbufs, and for each at least a pointer and at most four in the ring of free ones. */
 	assert_in_range(
 		fc_plan_memory(plan, 0, FC_HUGE_PAGE_SIZE), node0 * 1001 / 1000, node0 * 102 / 100);
@@ -479,7 +460,7 @@ static void test_print(void **state)
 	make(&s);
 	fc_plan_print(s.plan, stream);
 	fclose(stream);
-	snprintf(sum, sizeof(sum), "tap a: pool of %u buffers", s.plan->taps[0].pool.n_mbufs);
+	snprintf(sum, sizeof(sum), "tap a: pool of %u buffers", s.plan->ports[0].pool.n_mbufs);
 	assert_non_null(strstr(text, sum));
 	assert_non_null(strstr(text, "port 0000:03:00.0: its driver's"));
 	snprintf(sum, sizeof(sum), "sum: %.1f MiB",
@@ -530,7 +511,6 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_max_frame),
 		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_idle_pool),
 		cmocka_unit_test(test_memory),

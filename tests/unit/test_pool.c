@@ -53,7 +53,7 @@ static void test_as_planned(void **state)
 
 	(void)state;
 	begin(&s);
-	planned = &s.plan->taps[0].pool;
+	planned = &s.plan->ports[0].pool;
 	rte_malloc_get_socket_stats(0, &before);
 	pool = fc_pool_new("tap", 3, planned, s.plan, "taps.a", s.findings);
 	rte_malloc_get_socket_stats(0, &after);
@@ -76,12 +76,12 @@ static void test_check(void **state)
 
 	(void)state;
 	begin(&s);
-	pool = fc_pool_new("tap", 0, &s.plan->taps[0].pool, s.plan, "taps.a", s.findings);
-	fc_pool_check(pool, &s.plan->taps[0].pool, s.findings);
-	fc_pool_check(NULL, &s.plan->taps[0].pool, s.findings);
+	pool = fc_pool_new("tap", 0, &s.plan->ports[0].pool, s.plan, "taps.a", s.findings);
+	fc_pool_check(pool, &s.plan->ports[0].pool, s.findings);
+	fc_pool_check(NULL, &s.plan->ports[0].pool, s.findings);
 	assert_int_equal(fc_findings_count(s.findings), 0);
 	packet = rte_pktmbuf_alloc(pool);
-	fc_pool_check(pool, &s.plan->taps[0].pool, s.findings);
+	fc_pool_check(pool, &s.plan->ports[0].pool, s.findings);
 	assert_int_equal(fc_findings_n_errors(s.findings), 1);
 	assert_string_equal(fc_findings_get(s.findings, 0).place, "fc_tap_0");
 	assert_memory_equal(fc_findings_get(s.findings, 0).text, "1 of ", 5);
@@ -99,7 +99,7 @@ static void test_too_large(void **state)
 
 	(void)state;
 	begin(&s);
-	planned = s.plan->taps[0].pool;
+	planned = s.plan->ports[0].pool;
 	planned.n_mbufs = 1000000;
 	assert_null(fc_pool_new("tap", 0, &planned, s.plan, "taps.a", s.findings));
 	assert_int_equal(fc_findings_n_errors(s.findings), 1);

@@ -43,7 +43,7 @@ static void run_port(const struct fc_port_facts *facts, bool is_tap, bool is_out
 	struct fc_config config = { 1, 1, 1, taps, &output, &port_config, { 0 } };
 	struct fc_port_facts all[2] = { *facts };
 	struct fc_lcore_facts lcore = { 0, 0 };
-	struct fc_port port = { 0 };
+	struct fc_port port = { .rx_pool = pool };
 	uint16_t at = is_tap ? 0 : 1;
 	struct fc_plan *plan;
 
@@ -58,7 +58,7 @@ static void run_port(const struct fc_port_facts *facts, bool is_tap, bool is_out
 	assert_non_null(plan);
 	assert_int_equal(plan->ports[at].is_tap, is_tap);
 	assert_int_equal(plan->ports[at].is_output, is_output);
-	if (fc_port_start(&port, &plan->ports[at], pool, findings) != 0)
+	if (fc_port_start(&port, &plan->ports[at], findings) != 0)
 		fc_findings_print(findings, stderr);
 	assert_int_equal(fc_findings_n_errors(findings), 0);
 	assert_true(port.is_started);
@@ -257,7 +257,9 @@ static void test_af_packet(void **state)
 	/* The interface goes away under it. */
 	begin("net_af_packet0", "iface=fctp0", &plan.facts);
 	plan.is_tap = plan.is_output = true;
-	assert_int_equal(fc_port_start(&port, &plan, *state, findings), 0);
+	plan.receives = plan.sends = true;
+	port.rx_pool = *state;
+	assert_int_equal(fc_port_start(&port, &plan, findings), 0);
 	assert_false(fc_port_notice_loss(&port));
 	run_command("ip link del fctp0");
 	assert_true(fc_port_notice_loss(&port));
@@ -293,22 +295,24 @@ static void test_second_start(void **state)
 	struct fc_findings *findings = fc_findings_new("port");
 	struct fc_plan_port plan = { .is_tap = true,
 		.is_output = true,
+		.receives = true,
+		.sends = true,
 		.n_rx_queues = 1,
 		.rx_descriptors = 64,
 		.tx_descriptors = 64,
 		.mtu = 9000,
 		.max_frame = 9018,
 		.max_tagged_frame = 9022 };
-	struct fc_port first = { 0 }, second = { 0 };
+	struct fc_port first = { .rx_pool = *state }, second = { .rx_pool = *state };
 	uint16_t mtu;
 
 	begin("net_null0", "", &plan.facts);
-	assert_int_equal(fc_port_start(&first, &plan, *state, findings), 0);
+	assert_int_equal(fc_port_start(&first, &plan, findings), 0);
 	assert_int_equal(first.max_frame, 9018);
 	assert_int_equal(first.max_tagged_frame, 9022);
 	assert_int_equal(rte_eth_dev_get_mtu(first.id, &mtu), 0);
 	assert_int_equal(mtu, 9000);
-	assert_int_equal(fc_port_start(&second, &plan, *state, findings), -EBUSY);
+	assert_int_equal(fc_port_start(&second, &plan, findings), -EBUSY);
 	assert_int_equal(fc_findings_n_errors(findings), 1);
 	assert_string_equal(fc_findings_get(findings, 0).place, "port net_null0");
 	/* The one that failed has nothing to close; the first still works. */
@@ -316,7 +320,7 @@ static void test_second_start(void **state)
 	assert_int_equal(fc_port_link(&first), FC_LINK_UP);
 	fc_port_stop(&first);
 	assert_int_equal(fc_port_link(&first), FC_LINK_UP);
-	assert_int_equal(fc_port_start(&first, &plan, *state, findings), -ENODEV);
+	assert_int_equal(fc_port_start(&first, &plan, findings), -ENODEV);
 	assert_int_equal(fc_findings_n_errors(findings), 2);
 	assert_int_equal(rte_vdev_uninit("net_null0"), 0);
 	fc_findings_free(findings);

@@ -50,6 +50,17 @@ bool fc_engine_is_empty(const struct fc_engine *engine);
 /** Packets that all taps have received. */
 uint64_t fc_engine_received(const struct fc_engine *engine);
 
+/** Whether some port has to be tended: tunnels end or begin there. */
+bool fc_engine_needs_tending(const struct fc_engine *engine);
+
+/**
+ * Answer requests for the addresses of tunnels and look for next hops; to be called every few
+ * milliseconds while the lcores work.
+ *
+ * @param now_ms  Milliseconds of a clock that never goes back.
+ */
+void fc_engine_tend(struct fc_engine *engine, uint64_t now_ms);
+
 /**
  * Look after the ports; to be called about once a second.
  *

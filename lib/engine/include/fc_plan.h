@@ -23,7 +23,8 @@
 	512 /**< buffers that each lcore keeps of each pool, RTE_MEMPOOL_CACHE_MAX_SIZE */
 #define FC_DEFAULT_MTU	  9000
 #define FC_HUGE_PAGE_SIZE (UINT64_C(2) << 20)
-#define FC_MAX_QUEUES	  64 /**< rx queues of a tap */
+#define FC_MAX_QUEUES	  64 /**< rx queues of a port */
+#define FC_HOST_WORDS	  64 /**< packets between a tunnel port and the control thread, each way */
 
 /** How many descriptors a queue may have. */
 struct fc_limits {
@@ -72,31 +73,38 @@ struct fc_plan_pool {
 struct fc_plan_port {
 	struct fc_port_facts facts;
 	bool is_tap, is_output;
-	uint16_t mtu; /**< 0: leave it as it is */
+	bool is_host;	/**< tunnels end or begin here: it has addresses that answer */
+	bool ends;	/**< tunnels end here: a tap has decap */
+	bool receives;	/**< its rx queues are polled */
+	bool sends;	/**< a lane sends on it */
+	uint16_t mtu;	/**< 0: leave it as it is */
 	uint16_t n_rx_queues;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
-	uint16_t tx_lane;   /**< index of the lane that sends on it */
-	uint32_t max_frame; /**< longest that it sends, Ethernet header to payload */
+	uint16_t rx_lanes[FC_MAX_QUEUES]; /**< which lane polls each queue */
+	uint16_t tx_lane;		  /**< index of the lane that sends on it */
+	uint32_t max_frame;		  /**< longest that it sends, Ethernet header to payload */
 	uint32_t max_tagged_frame;
-	struct fc_plan_pool idle; /**< for an rx queue that nobody polls */
+	struct fc_plan_pool pool;  /**< of its rx queues; no mbufs: it has none */
+	uint32_t n_for_taps;	   /**< of the pool: what its taps' packets may occupy waiting */
+	uint32_t n_for_ports;	   /**< of the pool: descriptors, its own and of its taps' outputs */
+	uint32_t n_for_lcores;	   /**< of the pool: rings, caches and bursts in hand */
+	uint32_t n_for_fragments;  /**< of the pool: outer fragments that wait for the others */
+	struct fc_plan_pool host;  /**< for what the box itself says; no mbufs: it says nothing */
 };
 
 struct fc_plan_tap {
 	uint16_t port;
-	uint16_t n_queues;
-	uint16_t lanes[FC_MAX_QUEUES]; /**< which lane polls each queue */
-	uint32_t window;	       /**< mbufs that waiting packets may occupy: `ring` */
-	struct fc_plan_pool pool;
-	uint32_t n_for_ports;  /**< of the pool: descriptors of its port and of its outputs' */
-	uint32_t n_for_lcores; /**< of the pool: rings, caches and bursts in hand */
-	bool gives_segments;   /**< packets may have several segments */
+	uint32_t window;     /**< mbufs that waiting packets may occupy: `ring` */
+	bool gives_segments; /**< packets may have several segments */
 };
 
 struct fc_plan_output {
 	uint16_t port;
-	bool needs_copies; /**< something writes, or the port takes one segment only */
-	bool is_linear;	   /**< copies must have one segment */
+	bool needs_copies;     /**< something writes, or the port takes one segment only */
+	bool is_linear;	       /**< copies must have one segment */
+	uint16_t mtu;	       /**< of its tunnel: outer packets are at most so long; 0: none */
+	uint16_t n_fragments;  /**< frames that one packet becomes at most */
 	struct fc_plan_pool copies;
 };
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include <fc_address.h>
 #include <fc_drop.h>
 
 /**
@@ -34,6 +35,11 @@ struct fc_tap_stats {
 	uint64_t rx_nombuf; /**< packets that the NIC lost because the pool was empty */
 	uint64_t rx_errors; /**< frames that the NIC refused */
 	struct fc_count drops[FC_N_DROPS];
+	struct fc_count fragments_held;	 /**< outer fragments that became no packet of their own */
+	uint64_t fragments_waiting;	 /**< of these: as of now, for the others */
+	uint64_t fragments_timed_out;	 /**< of these: the others did not come */
+	uint64_t fragments_refused;	 /**< of these: duplicates, overlaps, too many pieces */
+	uint64_t fragments_table_full;	 /**< of these: no place for one more */
 	struct fc_count forwarded;
 	uint64_t ring_bytes; /**< memory that waiting packets may occupy */
 	uint64_t pool_size;  /**< buffers */
@@ -55,6 +61,8 @@ struct fc_output_stats {
 	const char *name;
 	const char *port;
 	enum fc_link link;
+	char next_hop[FC_ADDRESS_TEXT_SIZE]; /**< of its tunnel; empty: none, or its MAC is fixed */
+	char next_hop_mac[FC_MAC_TEXT_SIZE]; /**< empty: no tunnel, or not known */
 	uint64_t tx_errors; /**< frames that the port's driver took and then failed to send */
 	struct fc_feed_stats sum;
 };

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include <rte_bitops.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_prefetch.h>
+
+#include "queue.h"
+
+#define AHEAD 4 /* frames of which the headers are fetched before they are looked at */
+
+/* Frames out of tunnels, each with the tap that it belongs to. */
+struct found {
+	uint16_t n;
+	uint64_t owners; /* bit i: some belong to intake i */
+	struct rte_mbuf *packets[FC_BURST];
+	uint32_t sizes[FC_BURST]; /* bytes, as they were received */
+	uint8_t owner[FC_BURST];
+};
+
+static bool has_room(struct fc_queue *queue)
+{
+	bool has = queue->n_intakes == 0;
+
+	for (uint16_t i = 0; i < queue->n_intakes; i++)
+		has |= fc_intake_has_room(queue->intakes[i]);
+	return has;
+}
+
+/* Count a frame that belongs to no tap, and give it up unless somebody else has it. */
+static void lose(struct fc_queue *queue, enum fc_drop reason, struct rte_mbuf *packet,
+	uint32_t size, bool owned)
+{
+	struct fc_intake *first;
+
+	if (queue->n_intakes == 0) { /* nobody asked for what arrives here */
+		if (owned)
+			rte_pktmbuf_free(packet);
+		return;
+	}
+	first = queue->intakes[0];
+	fc_tally_add(&first->rx, 1, size);
+	fc_drop_packets(first->drops, reason, &packet, 1, owned);
+}
+
+static void tell(struct fc_queue *queue, struct rte_mbuf *packet)
+{
+	if (rte_ring_sp_enqueue(queue->heard, packet) != 0)
+		rte_pktmbuf_free(packet);
+}
+
+static void add(struct found *found, uint16_t owner, struct rte_mbuf *packet, uint32_t size)
+{
+	found->owners |= UINT64_C(1) << owner;
+	found->packets[found->n] = packet;
+	found->sizes[found->n] = size;
+	found->owner[found->n] = (uint8_t)owner;
+	found->n++;
+}
+
+/* A frame that is not simply for one of the tunnels. */
+static void sort_out(struct fc_queue *queue, struct rte_mbuf *packet, struct fc_tunnel_match *match,
+	struct found *found)
+{
+	uint32_t size = packet->pkt_len;
+	struct rte_mbuf *whole;
+
+	switch (match->verdict) {
+	case FC_TUNNEL_HOST:
+		lose(queue, FC_DROP_NOT_OURS, packet, size, false);
+		tell(queue, packet);
+		return;
+	case FC_TUNNEL_MALFORMED:
+		lose(queue, FC_DROP_MALFORMED, packet, size, true);
+		return;
+	case FC_TUNNEL_PIECE:
+		break;
+	default:
+		lose(queue, FC_DROP_NOT_OURS, packet, size, true);
+		return;
+	}
+	whole = fc_reassembly_add(queue->reassembly, packet, match, rte_rdtsc());
+	if (whole == NULL) {
+		fc_tally_add(&queue->intakes[0]->rx, 1, size);
+		fc_tally_add(&queue->intakes[0]->held, 1, size);
+		return;
+	}
+	switch (fc_tunnel_look(queue->ends, whole, match)) {
+	case FC_TUNNEL_OURS:
+		fc_tunnel_strip(queue->ends, whole, match);
+		add(found, match->end, whole, size);
+		break;
+	case FC_TUNNEL_MALFORMED:
+		lose(queue, FC_DROP_MALFORMED, whole, size, true);
+		break;
+	default:
+		lose(queue, FC_DROP_NOT_OURS, whole, size, true);
+	}
+}
+
+/* Give each tap its frames, in their order. */
+static void distribute(struct fc_queue *queue, struct found *found)
+{
+	while (found->owners != 0) {
+		uint16_t owner = (uint16_t)rte_bsf64(found->owners);
+		struct rte_mbuf *packets[FC_BURST];
+		uint64_t size = 0;
+		uint16_t n = 0;
+
+		for (uint16_t i = 0; i < found->n; i++) {
+			if (found->owner[i] != owner)
+				continue;
+			packets[n++] = found->packets[i];
+			size += found->sizes[i];
+		}
+		found->owners &= found->owners - 1;
+		fc_tally_add(&queue->intakes[owner]->rx, n, size);
+		fc_intake_pass(queue->intakes[owner], packets, n);
+	}
+}
+
+/* Frames on a port where tunnels end. */
+static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
+{
+	struct found found = { .n = 0, .owners = 0 };
+	struct fc_tunnel_match match;
+	uint16_t n_private = fc_private_take(&queue->how, packets, n);
+
+	for (uint16_t i = n_private; i < n; i++)
+		lose(queue, FC_DROP_NOMBUF, packets[i], packets[i]->pkt_len, true);
+	for (uint16_t i = 0; i < RTE_MIN(n_private, AHEAD); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
+	for (uint16_t i = 0; i < n_private; i++) {
+		uint32_t size = packets[i]->pkt_len;
+
+		if (i + AHEAD < n_private)
+			rte_prefetch0(rte_pktmbuf_mtod(packets[i + AHEAD], void *));
+		if (likely(fc_tunnel_look(queue->ends, packets[i], &match) == FC_TUNNEL_OURS)) {
+			fc_tunnel_strip(queue->ends, packets[i], &match);
+			add(&found, match.end, packets[i], size);
+		} else {
+			sort_out(queue, packets[i], &match, &found);
+		}
+	}
+	distribute(queue, &found);
+}
+
+/* Frames on a port where tunnels only begin: what is for the port's own address is heard. */
+static void overhear(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
+{
+	struct fc_tunnel_match match;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (fc_tunnel_look(queue->ends, packets[i], &match) != FC_TUNNEL_HOST)
+			continue;
+		rte_pktmbuf_refcnt_update(packets[i], 1);
+		tell(queue, packets[i]);
+	}
+	if (queue->n_intakes != 0)
+		fc_intake_take(queue->intakes[0], packets, n);
+	else
+		rte_pktmbuf_free_bulk(packets, n);
+}
+
+static void expire_fragments(struct fc_queue *queue)
+{
+	const struct fc_reassembly_counts *counts = fc_reassembly_counts(queue->reassembly);
+
+	if (unlikely(atomic_load_explicit(&counts->held, memory_order_relaxed) != 0))
+		fc_reassembly_expire(queue->reassembly, rte_rdtsc());
+}
+
+unsigned fc_queue_poll(struct fc_queue *queue)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	uint16_t n;
+
+	if (queue->reassembly != NULL)
+		expire_fragments(queue);
+	if (!has_room(queue))
+		return 0;
+	n = rte_eth_rx_burst(queue->port->id, queue->id, packets, FC_BURST);
+	if (n == 0)
+		return 0;
+	if (likely(queue->ends == NULL))
+		fc_intake_take(queue->intakes[0], packets, n);
+	else if (queue->reassembly != NULL)
+		end_tunnels(queue, packets, n);
+	else
+		overhear(queue, packets, n);
+	return n;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_ENGINE_TUNNEL_H
+#define FC_ENGINE_TUNNEL_H
+
+#include <stdint.h>
+
+#include <fc_fragment.h>
+#include <fc_tunnel.h>
+
+#include "counters.h"
+
+/** The tunnel that an output sends through. */
+struct fc_tunnel {
+	struct fc_tunnel_header header; /* its destination: control: wo */
+	struct fc_tunnel_state state;	/* the lcore: rw */
+	struct fc_fragment how;
+	uint16_t n_fragments; /* frames that one packet becomes at most */
+};
+
+/**
+ * Put a tunnel's header in front of packets.
+ *
+ * Those that are too long are cut, dropped, or left to be fragmented, as the tunnel is told.
+ *
+ * @param packets  Up to 64 frames of at least 14 bytes, private, with FC_TUNNEL_MAX_SIZE bytes of
+ *                 headroom; those that are lost are freed, the rest moves up.
+ * @param drops    Gets them, as oversize or unresolved.
+ * @param long_ones  Gets bit i set for each packets[i] that is longer than the MTU now and must go
+ *                 through fc_fragment().
+ * @return         How many there are. The lcore that sends.
+ */
+uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS],
+	struct rte_mbuf **packets, uint16_t n, uint64_t *long_ones);
+
+#endif
