@@ -136,11 +136,35 @@ static bool hash_ipv6(const struct rte_mbuf *packet, uint32_t at, uint32_t *hash
 	return true;
 }
 
+/* Untagged IPv4 without options, not a fragment, TCP or UDP, the headers in one segment. */
+static inline bool hash_plain(const struct rte_mbuf *packet, uint32_t *hash)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
+	struct ports ports;
+	rte_be16_t type;
+
+	if (packet->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip) + sizeof(ports))
+		return false;
+	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
+	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || ip->version_ihl != RTE_IPV4_VHL_DEF ||
+		(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) !=
+			0 ||
+		(ip->next_proto_id != IPPROTO_TCP && ip->next_proto_id != IPPROTO_UDP))
+		return false;
+	memcpy(&ports, ip + 1, sizeof(ports));
+	*hash = combine(end_of(ip->src_addr, ports.source), end_of(ip->dst_addr, ports.destination),
+		ip->next_proto_id);
+	return true;
+}
+
 uint32_t fc_flow_hash(const struct rte_mbuf *packet)
 {
 	struct ethernet ethernet;
 	uint32_t hash;
 
+	if (likely(hash_plain(packet, &hash)))
+		return hash;
 	if (!ethernet_parse(packet, MAX_INNER_TAGS, &ethernet))
 		return 0;
 	if (ethernet.type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && hash_ipv4(packet, ethernet.at, &hash))

@@ -9,14 +9,10 @@
 _Static_assert(FC_COPY_MAX_SIZE % 64 == 0 && FC_COPY_MAX_SIZE <= RTE_MBUF_DEFAULT_DATAROOM,
 	"every pool's buffers take a copy");
 
-bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
+static bool is_private_chain(const struct fc_private *how, const struct rte_mbuf *packet)
 {
 	const struct rte_mbuf *segment;
 
-	if (!RTE_MBUF_DIRECT(packet) || packet->data_off < how->headroom)
-		return false;
-	if (packet->nb_segs == 1)
-		return rte_mbuf_refcnt_read(packet) == 1;
 	if (how->linear || packet->data_len < FC_PRIVATE_HEADER_SIZE)
 		return false;
 	/*
@@ -27,6 +23,20 @@ bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
 		if (rte_mbuf_refcnt_read(segment) != 1)
 			return false;
 	return true;
+}
+
+static inline bool is_private(const struct fc_private *how, const struct rte_mbuf *packet)
+{
+	if (!RTE_MBUF_DIRECT(packet) || packet->data_off < how->headroom)
+		return false;
+	if (likely(packet->nb_segs == 1))
+		return rte_mbuf_refcnt_read(packet) == 1;
+	return is_private_chain(how, packet);
+}
+
+bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
+{
+	return is_private(how, packet);
 }
 
 #define BLOCK_SIZE 64
@@ -187,9 +197,9 @@ uint16_t fc_private_take(const struct fc_private *how, struct rte_mbuf **packets
 	while (done < n) {
 		uint16_t run = 0, copied;
 
-		while (done < n && fc_private_is(how, packets[done]))
+		while (done < n && is_private(how, packets[done]))
 			done++;
-		while (done + run < n && !fc_private_is(how, packets[done + run]))
+		while (done + run < n && !is_private(how, packets[done + run]))
 			run++;
 		copied = run != 0 ? take_shared(how, packets + done, run) : 0;
 		done += copied;

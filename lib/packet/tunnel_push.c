@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <endian.h>
+#include <stdalign.h>
 #include <string.h>
 
 #include <rte_ip.h>
@@ -13,6 +15,7 @@
 #include "tunnel_format.h"
 
 #define NS_PER_ERSPAN_TICK 100
+#define SHORT_HEADER	   64 /* bytes; those over IPv4 are not longer */
 
 /* Bytes of the frame that the tunnel leaves behind. */
 static inline uint32_t left_behind(
@@ -61,22 +64,32 @@ static inline uint16_t fold(uint32_t sum)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
-static inline void patch_ip(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	uint8_t *ip, uint32_t length)
+/* What the packets of a burst have in common, and what counts from one to the next. */
+struct burst {
+	const uint8_t *bytes; /* the header with its destination, at the end of this array */
+	uint32_t ticks;
+	uint32_t ip_sum;
+	uint16_t size, ethernet_size; /* of the header */
+	uint16_t packet_id;
+	uint32_t sequence;
+};
+
+static inline void patch_ip(struct burst *burst, uint8_t family, uint8_t *ip, uint32_t length)
 {
 	rte_be16_t total, id;
 
-	if (header->family == 6) {
+	if (family == 6) {
 		store16(ip + offsetof(struct rte_ipv6_hdr, payload_len),
 			rte_cpu_to_be_16((uint16_t)(length - sizeof(struct rte_ipv6_hdr))));
 		return;
 	}
-	total = rte_cpu_to_be_16((uint16_t)length);
-	id = rte_cpu_to_be_16(state->packet_id++);
+	/* Not rte_cpu_to_be_16(), whose instruction for it is a slow one. */
+	total = htobe16((uint16_t)length);
+	id = htobe16(burst->packet_id++);
 	store16(ip + offsetof(struct rte_ipv4_hdr, total_length), total);
 	store16(ip + offsetof(struct rte_ipv4_hdr, packet_id), id);
 	store16(ip + offsetof(struct rte_ipv4_hdr, hdr_checksum),
-		(uint16_t)~fold(header->ip_sum + total + id));
+		(uint16_t)~fold(burst->ip_sum + total + id));
 }
 
 static inline void patch_udp(const struct fc_tunnel_header *header, struct rte_mbuf *packet,
@@ -109,14 +122,36 @@ static inline void patch_erspan(
 	store16(erspan + 2, word);
 }
 
-static inline void push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	struct rte_mbuf *packet, uint64_t destination, uint32_t ticks)
+/*
+ * The header's bytes, and what is in front of them, which is free: of a constant size, and up to 64
+ * bytes in the one cache line in front of a fresh packet.
+ */
+static inline void copy_header(const struct burst *burst, uint8_t *payload, bool is_short)
+{
+	if (is_short)
+		memcpy(payload - SHORT_HEADER, burst->bytes + FC_TUNNEL_MAX_SIZE - SHORT_HEADER,
+			SHORT_HEADER);
+	else
+		memcpy(payload - FC_TUNNEL_MAX_SIZE, burst->bytes, FC_TUNNEL_MAX_SIZE);
+}
+
+/* Let a packet begin @size bytes earlier. */
+static inline void grow_front(struct rte_mbuf *packet, uint16_t size)
+{
+	packet->data_off = (uint16_t)(packet->data_off - size);
+	packet->data_len = (uint16_t)(packet->data_len + size);
+	packet->pkt_len += size;
+}
+
+/* Type, family and whether the header is a short one are constants where it matters. */
+static __rte_always_inline void push(const struct fc_tunnel_header *header, struct burst *burst,
+	struct rte_mbuf *packet, enum fc_tunnel_type type, uint8_t family, bool is_short)
 {
 	struct ethernet ethernet = { .at = 0 };
 	uint8_t *payload, *frame;
 	uint16_t port = 0;
 
-	switch (header->type) {
+	switch (type) {
 	case FC_TUNNEL_GRE:
 		ethernet_parse(packet, MAX_INNER_TAGS, &ethernet);
 		segments_cut_front(packet, ethernet.at);
@@ -133,52 +168,74 @@ static inline void push(const struct fc_tunnel_header *header, struct fc_tunnel_
 		break;
 	}
 	payload = rte_pktmbuf_mtod(packet, uint8_t *);
-	/* Always all of it: the size is a constant, and what is in front of the header is free. */
-	memcpy(payload - FC_TUNNEL_MAX_SIZE, header->bytes, FC_TUNNEL_MAX_SIZE);
-	frame = payload - header->size;
-	memcpy(frame, &destination, sizeof(destination));
-	packet->data_off = (uint16_t)(packet->data_off - header->size);
-	packet->data_len = (uint16_t)(packet->data_len + header->size);
-	packet->pkt_len += header->size;
-	patch_ip(header, state, frame + header->ethernet_size,
-		packet->pkt_len - header->ethernet_size);
-	switch (header->type) {
+	copy_header(burst, payload, is_short);
+	frame = payload - burst->size;
+	grow_front(packet, burst->size);
+	patch_ip(burst, family, frame + burst->ethernet_size,
+		packet->pkt_len - burst->ethernet_size);
+	switch (type) {
 	case FC_TUNNEL_GRE:
 		store16(payload - header->gre_size + 2, ethernet.type);
 		break;
 	case FC_TUNNEL_ERSPAN2:
 		store32(payload - ERSPAN2_SIZE - GRE_OPTION_SIZE,
-			rte_cpu_to_be_32(state->sequence++));
+			rte_cpu_to_be_32(burst->sequence++));
 		if (ethernet.at > RTE_ETHER_HDR_LEN)
 			patch_erspan(header, payload - ERSPAN2_SIZE, ethernet.tci);
 		break;
 	case FC_TUNNEL_ERSPAN3:
 		store32(payload - ERSPAN3_SIZE - GRE_OPTION_SIZE,
-			rte_cpu_to_be_32(state->sequence++));
-		store32(payload - ERSPAN3_SIZE + 4, rte_cpu_to_be_32(ticks));
+			rte_cpu_to_be_32(burst->sequence++));
+		store32(payload - ERSPAN3_SIZE + 4, rte_cpu_to_be_32(burst->ticks));
 		if (ethernet.at > RTE_ETHER_HDR_LEN)
 			patch_erspan(header, payload - ERSPAN3_SIZE, ethernet.tci);
 		break;
 	case FC_TUNNEL_VXLAN:
 	case FC_TUNNEL_GENEVE:
 		patch_udp(header, packet, payload - UDP_SIZE - VXLAN_SIZE,
-			header->size - UDP_SIZE - VXLAN_SIZE, port);
+			burst->size - UDP_SIZE - VXLAN_SIZE, port);
 		break;
 	default:
 		break;
 	}
 }
 
+static __rte_always_inline void push_all(const struct fc_tunnel_header *header, struct burst *burst,
+	struct rte_mbuf **packets, uint16_t n, enum fc_tunnel_type type, uint8_t family,
+	bool is_short)
+{
+	for (uint16_t i = 0; i < n; i++)
+		push(header, burst, packets[i], type, family, is_short);
+}
+
 bool fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns)
 {
 	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
-	uint32_t ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK);
+	alignas(SHORT_HEADER) uint8_t bytes[FC_TUNNEL_MAX_SIZE];
+	bool is_short = header->size <= SHORT_HEADER;
+	struct burst burst = {
+		.bytes = bytes,
+		.ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK),
+		.ip_sum = header->ip_sum,
+		.size = header->size,
+		.ethernet_size = header->ethernet_size,
+		.packet_id = state->packet_id,
+		.sequence = state->sequence,
+	};
 
 	if (destination == 0)
 		return false;
-	for (uint16_t i = 0; i < n; i++)
-		push(header, state, packets[i], destination, ticks);
+	memcpy(bytes, header->bytes, sizeof(bytes));
+	memcpy(bytes + FC_TUNNEL_MAX_SIZE - header->size, &destination, sizeof(destination));
+	if (is_short && header->family == 4 && header->type == FC_TUNNEL_GRETAP)
+		push_all(header, &burst, packets, n, FC_TUNNEL_GRETAP, 4, true);
+	else if (is_short && header->family == 4 && header->type == FC_TUNNEL_VXLAN)
+		push_all(header, &burst, packets, n, FC_TUNNEL_VXLAN, 4, true);
+	else
+		push_all(header, &burst, packets, n, header->type, header->family, is_short);
+	state->packet_id = burst.packet_id;
+	state->sequence = burst.sequence;
 	return true;
 }
 

@@ -222,12 +222,28 @@ static void meet_host(struct rte_mbuf *packet)
 	}
 }
 
+/* What is like a packet for one of the ends must be one, the same way. */
+static void compare_with_memory(
+	const struct rig *rig, const struct rte_mbuf *packet, struct fc_tunnel_memory *memory)
+{
+	struct fc_tunnel_match like, match;
+
+	if (fc_tunnel_is_like(memory, packet, &like) &&
+		(fc_tunnel_look(&rig->ends, packet, &match) != FC_TUNNEL_OURS ||
+			match.end != like.end || match.skip != like.skip ||
+			match.length != like.length || match.l2 != like.l2))
+		fail("it only looks like the last one");
+	if (fc_tunnel_look(&rig->ends, packet, &match) == FC_TUNNEL_OURS)
+		fc_tunnel_remember(&rig->ends, packet, &match, memory);
+}
+
 static void take(const struct rig *rig, struct fc_reassembly *reassembly, struct rte_mbuf *packet,
-	uint64_t now)
+	struct fc_tunnel_memory *memory, uint64_t now)
 {
 	struct fc_tunnel_match match;
 
 	fc_flow_hash(packet);
+	compare_with_memory(rig, packet, memory);
 	if (fc_tunnel_look(&rig->ends, packet, &match) == FC_TUNNEL_PIECE) {
 		packet = fc_reassembly_add(reassembly, packet, &match, now);
 		if (packet == NULL)
@@ -260,6 +276,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.max_datagrams = 4, .max_mbufs = MAX_MBUFS, .timeout_cycles = TIMEOUT
 	};
 	const struct rig *rig = rig_get();
+	struct fc_tunnel_memory memory = { .skip = 0 };
 	struct fc_reassembly *reassembly = fc_reassembly_new(&limits, SOCKET_ID_ANY);
 	uint64_t now = 0;
 
@@ -271,7 +288,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		length = RTE_MIN(length, (uint32_t)RTE_MIN(size - HEAD_SIZE, (size_t)FRAME_MAX));
 		now += data[1];
 		take(rig, reassembly,
-			receive(rig->pool, data + HEAD_SIZE, length, data[0], data[2]), now);
+			receive(rig->pool, data + HEAD_SIZE, length, data[0], data[2]), &memory,
+			now);
 		check_counts(reassembly, rig);
 		data += HEAD_SIZE + length;
 		size -= HEAD_SIZE + length;

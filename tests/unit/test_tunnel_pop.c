@@ -55,6 +55,49 @@ static void test_golden(void **state)
 	}
 }
 
+static bool can_be_remembered(const struct golden *golden)
+{
+	return golden->family == 4 && golden->vlan == 0 && golden->type != FC_TUNNEL_GRE &&
+	       golden->type != FC_TUNNEL_ERSPAN3;
+}
+
+/* What is like a remembered packet is told to be just what a look says, whatever is changed. */
+static void test_memory(void **state)
+{
+	struct fc_tunnel_match match, like;
+	struct fc_tunnel_memory memory;
+	struct fc_tunnel_ends ends;
+
+	(void)state;
+	rig_all_ends(&ends);
+	for (unsigned i = 0; i < RTE_DIM(golden_tunnels); i++) {
+		const struct golden *golden = &golden_tunnels[i];
+		struct rte_mbuf *packet = fixture_packet(
+			work_pool, (const uint8_t *)golden->bytes, golden->length, 0);
+		uint8_t *bytes = rte_pktmbuf_mtod(packet, uint8_t *);
+
+		assert_int_equal(fc_tunnel_look(&ends, packet, &match), FC_TUNNEL_OURS);
+		fc_tunnel_remember(&ends, packet, &match, &memory);
+		assert_int_equal(memory.skip != 0, can_be_remembered(golden));
+		assert_int_equal(
+			fc_tunnel_is_like(&memory, packet, &like), can_be_remembered(golden));
+		for (unsigned bit = 0; bit < 8U * RTE_MIN(golden->length, 64U); bit++) {
+			bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			if (fc_tunnel_is_like(&memory, packet, &like)) {
+				assert_int_equal(
+					fc_tunnel_look(&ends, packet, &match), FC_TUNNEL_OURS);
+				assert_int_equal(like.verdict, match.verdict);
+				assert_int_equal(like.end, match.end);
+				assert_int_equal(like.l2, match.l2);
+				assert_int_equal(like.skip, match.skip);
+				assert_int_equal(like.length, match.length);
+			}
+			bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		rte_pktmbuf_free(packet);
+	}
+}
+
 /* Whatever is cut off, nothing is read behind the end, and it is never ours. */
 static void test_cut_off(void **state)
 {
@@ -312,6 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_golden, work_check_pool),
+		cmocka_unit_test_teardown(test_memory, work_check_pool),
 		cmocka_unit_test_teardown(test_cut_off, work_check_pool),
 		cmocka_unit_test_teardown(test_round_trip, work_check_pool),
 		cmocka_unit_test_teardown(test_matching, work_check_pool),

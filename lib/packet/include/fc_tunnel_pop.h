@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include <rte_byteorder.h>
 #include <rte_mbuf.h>
 
 #include <fc_address.h>
@@ -106,6 +108,82 @@ int fc_tunnel_add_host(struct fc_tunnel_ends *ends, const struct fc_address *hos
 enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
 	const struct rte_mbuf *packet, struct fc_tunnel_match *match);
 
+#define FC_TUNNEL_MEMORY_WORDS 5
+
+/** The header of a packet out of a tunnel, from its EtherType on: what all like it have. */
+struct fc_tunnel_memory {
+	uint64_t value[FC_TUNNEL_MEMORY_WORDS]; /* where the mask has bits */
+	uint64_t mask[FC_TUNNEL_MEMORY_WORDS];
+	uint32_t ip_sum; /* of the IPv4 header, without what differs */
+	uint16_t skip;	 /* bytes in front of the inner frame; 0: nothing is remembered */
+	uint16_t end;
+	bool is_udp;
+};
+
+/**
+ * Remember a packet, so that fc_tunnel_is_like() knows the next one.
+ *
+ * Only what nearly all are can be remembered: IPv4, untagged and without options, GRE without
+ * options, or VXLAN without a UDP checksum, headers in the first segment. Of anything else, nothing
+ * is remembered.
+ *
+ * @param packet  fc_tunnel_look() said FC_TUNNEL_OURS of it.
+ * @param match   What else it said.
+ * @param memory  Gets it. The lcore that looks.
+ */
+void fc_tunnel_remember(const struct fc_tunnel_ends *ends, const struct rte_mbuf *packet,
+	const struct fc_tunnel_match *match, struct fc_tunnel_memory *memory);
+
+/**
+ * Whether a packet has the header that is remembered, and with right lengths and checksum.
+ *
+ * @param match  Gets what fc_tunnel_look() would say: FC_TUNNEL_OURS and the rest. When the answer
+ *               is false it is not known what the packet is.
+ */
+static inline bool fc_tunnel_is_like(const struct fc_tunnel_memory *memory,
+	const struct rte_mbuf *packet, struct fc_tunnel_match *match)
+{
+	const uint8_t *bytes = rte_pktmbuf_mtod_offset(packet, const uint8_t *, 12);
+	uint64_t different = 0;
+	uint32_t length, sum;
+	uint16_t fields[3]; /* total length, identification, checksum, as they stand */
+
+	/* All words lie within the first segment. */
+	if (packet->data_len < 12 + sizeof(memory->value) || memory->skip == 0)
+		return false;
+	for (unsigned i = 0; i < FC_TUNNEL_MEMORY_WORDS; i++) {
+		uint64_t word;
+
+		memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+		different |= (word ^ memory->value[i]) & memory->mask[i];
+	}
+	memcpy(&fields[0], bytes + 4, sizeof(fields[0]));
+	memcpy(&fields[1], bytes + 6, sizeof(fields[1]));
+	memcpy(&fields[2], bytes + 12, sizeof(fields[2]));
+	sum = memory->ip_sum + fields[0] + fields[1] + fields[2];
+	sum = (sum & 0xffff) + (sum >> 16);
+	length = rte_be_to_cpu_16(fields[0]);
+	if (memory->is_udp) {
+		rte_be16_t datagram;
+
+		memcpy(&datagram, bytes + 26, sizeof(datagram));
+		different |= length - 20 != rte_be_to_cpu_16(datagram);
+	}
+	if (different != 0 || sum != 0xffff || 14 + length > packet->pkt_len ||
+		length < memory->skip)
+		return false;
+	match->verdict = FC_TUNNEL_OURS;
+	match->end = memory->end;
+	match->l2 = 14;
+	match->skip = memory->skip;
+	match->length = 14 + length - memory->skip;
+	return true;
+}
+
+/** fc_tunnel_strip() for what is seldom: several segments, and FC_TUNNEL_GRE. */
+void fc_tunnel_strip_any(const struct fc_tunnel_ends *ends, struct rte_mbuf *packet,
+	const struct fc_tunnel_match *match);
+
 /**
  * Make of a tunnelled frame what it carried.
  *
@@ -116,7 +194,16 @@ enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
  * @param match   The verdict was FC_TUNNEL_OURS.
  * Any thread.
  */
-void fc_tunnel_strip(const struct fc_tunnel_ends *ends, struct rte_mbuf *packet,
-	const struct fc_tunnel_match *match);
+static inline void fc_tunnel_strip(const struct fc_tunnel_ends *ends, struct rte_mbuf *packet,
+	const struct fc_tunnel_match *match)
+{
+	if (unlikely(packet->nb_segs != 1 || (ends->of_type[FC_TUNNEL_GRE] >> match->end & 1))) {
+		fc_tunnel_strip_any(ends, packet, match);
+		return;
+	}
+	packet->data_off = (uint16_t)(packet->data_off + match->skip);
+	packet->data_len = (uint16_t)match->length;
+	packet->pkt_len = match->length;
+}
 
 #endif
