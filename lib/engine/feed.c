@@ -169,6 +169,15 @@ static uint16_t join_segments(const struct fc_private *how, struct rte_mbuf **pa
 	return owned ? fc_private_take(how, packet, 1) : fc_private_copy(how, packet, 1);
 }
 
+static bool has_segments(struct rte_mbuf *const *packets, uint16_t n)
+{
+	uint16_t n_segments = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		n_segments = (uint16_t)(n_segments + packets[i]->nb_segs);
+	return n_segments != n;
+}
+
 /*
  * Turn packets into frames that are the feed's own to change, or at least to send. Those for which
  * it fails are lost; the others move up. Returns how many there are.
@@ -179,6 +188,11 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 	bool writes = feed->output->writes;
 	uint16_t at = 0, n_made = 0;
 
+	if (!writes && likely(!has_segments(packets, n))) {
+		if (!owned)
+			hold(packets, n);
+		return n;
+	}
 	while (at < n) {
 		struct rte_mbuf **rest = packets + at;
 		uint16_t got;
@@ -267,23 +281,25 @@ static void send_edited(
 {
 	const struct fc_output *output = feed->output;
 	const struct fc_chain *chain = &output->chain;
-	uint64_t size, long_ones = 0;
-	uint16_t done;
+	uint64_t size = 0, long_ones = 0;
+	uint16_t n_fitting, done;
 
 	n = privatise(feed, packets, n, owned);
 	n = fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
 		feed->drops, packets, n, true);
 	if (output->tunnel != NULL)
-		n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, &long_ones);
+		n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, &long_ones, &size);
 	if (unlikely(long_ones != 0)) {
 		fill_stash(feed, packets, n, long_ones, start);
 		send_stash(feed);
 		return;
 	}
-	n = drop_oversize(feed, packets, n, true);
-	if (n == 0)
+	n_fitting = drop_oversize(feed, packets, n, true);
+	if (n_fitting == 0)
 		return;
-	size = fc_packets_size(packets, n);
+	if (output->tunnel == NULL || n_fitting != n)
+		size = fc_packets_size(packets, n_fitting);
+	n = n_fitting;
 	done = transmit(feed, packets, NULL, n, &size);
 	if (unlikely(done < n))
 		fill_stash(feed, packets + done, (uint16_t)(n - done), 0, start);

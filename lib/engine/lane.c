@@ -6,6 +6,7 @@
 
 #include "lane.h"
 
+#define DEAF_ROUNDS	64
 #define ROUNDS_TO_SLEEP 256 /* without work, before the lcore may sleep */
 
 static unsigned drain_feeds(struct fc_lane *lane)
@@ -45,6 +46,25 @@ static unsigned take_inbound(struct fc_inbound *inbound)
 	return n_done;
 }
 
+/*
+ * What arrives at a port that only sends taps is seldom for it, and neither that nor what the box
+ * itself says is urgent. An lcore that has other work looks after it now and then; the port's rx
+ * descriptors hold what comes meanwhile.
+ */
+static unsigned be_a_host(struct fc_lane *lane, bool receives, bool is_busy)
+{
+	unsigned n_done = 0;
+
+	if (is_busy && ++lane->n_deaf_rounds < DEAF_ROUNDS)
+		return 0;
+	lane->n_deaf_rounds = 0;
+	for (uint16_t i = 0; receives && i < lane->n_ears; i++)
+		n_done += fc_queue_poll(lane->ears[i]);
+	for (uint16_t i = 0; i < lane->n_stations; i++)
+		n_done += fc_station_speak(lane->stations[i]);
+	return n_done;
+}
+
 static unsigned work(struct fc_lane *lane, bool receives)
 {
 	unsigned n_done = drain_feeds(lane);
@@ -54,8 +74,8 @@ static unsigned work(struct fc_lane *lane, bool receives)
 	if (receives)
 		for (uint16_t i = 0; i < lane->n_queues; i++)
 			n_done += fc_queue_poll(lane->queues[i]);
-	for (uint16_t i = 0; i < lane->n_stations; i++)
-		n_done += fc_station_speak(lane->stations[i]);
+	if (lane->n_ears + lane->n_stations != 0)
+		n_done += be_a_host(lane, receives, n_done != 0);
 	return n_done;
 }
 

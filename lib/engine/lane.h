@@ -26,9 +26,11 @@ struct fc_inbound {
 struct fc_lane {
 	unsigned lcore_id;
 	uint32_t idle_us; /* longest sleep */
-	uint16_t n_queues, n_inbound, n_feeds, n_stations;
-	uint16_t first_feed; /* whose turn it is to drain first */
-	struct fc_queue **queues;
+	uint16_t n_queues, n_ears, n_inbound, n_feeds, n_stations;
+	uint16_t first_feed;	  /* whose turn it is to drain first */
+	struct fc_queue **queues; /* of taps */
+	struct fc_queue **ears;	  /* of ports that receive only for their own address */
+	uint16_t n_deaf_rounds;	  /* since it looked after those and its stations */
 	struct fc_inbound *inbound;
 	struct fc_feed **feeds;
 	struct fc_station **stations; /* that it speaks for */

@@ -6,14 +6,17 @@
 
 #include "queue.h"
 
+#define UNLIKE_BEFORE_LAST 8
+
 #define AHEAD 4 /* frames of which the headers are fetched before they are looked at */
 
 /* Frames out of tunnels, each with the tap that it belongs to. */
 struct found {
 	uint16_t n;
 	uint64_t owners; /* bit i: some belong to intake i */
+	uint64_t size;	 /* bytes of all, as they were received */
 	struct rte_mbuf *packets[FC_BURST];
-	uint32_t sizes[FC_BURST]; /* bytes, as they were received */
+	uint32_t sizes[FC_BURST]; /* bytes of each */
 	uint8_t owner[FC_BURST];
 };
 
@@ -51,6 +54,7 @@ static void tell(struct fc_queue *queue, struct rte_mbuf *packet)
 static void add(struct found *found, uint16_t owner, struct rte_mbuf *packet, uint32_t size)
 {
 	found->owners |= UINT64_C(1) << owner;
+	found->size += size;
 	found->packets[found->n] = packet;
 	found->sizes[found->n] = size;
 	found->owner[found->n] = (uint8_t)owner;
@@ -100,6 +104,13 @@ static void sort_out(struct fc_queue *queue, struct rte_mbuf *packet, struct fc_
 /* Give each tap its frames, in their order. */
 static void distribute(struct fc_queue *queue, struct found *found)
 {
+	if (likely(found->owners != 0 && (found->owners & (found->owners - 1)) == 0)) {
+		struct fc_intake *intake = queue->intakes[rte_bsf64(found->owners)];
+
+		fc_tally_add(&intake->rx, found->n, found->size);
+		fc_intake_pass(intake, found->packets, found->n);
+		return;
+	}
 	while (found->owners != 0) {
 		uint16_t owner = (uint16_t)rte_bsf64(found->owners);
 		struct rte_mbuf *packets[FC_BURST];
@@ -118,13 +129,29 @@ static void distribute(struct fc_queue *queue, struct found *found)
 	}
 }
 
+/* Remembers the header of a packet for one of the ends, but not when they alternate. */
+static enum fc_tunnel_verdict look(
+	struct fc_queue *queue, const struct rte_mbuf *packet, struct fc_tunnel_match *match)
+{
+	enum fc_tunnel_verdict verdict = fc_tunnel_look(queue->ends, packet, match);
+
+	if (verdict == FC_TUNNEL_OURS && ++queue->n_unlike >= UNLIKE_BEFORE_LAST) {
+		queue->n_unlike = 0;
+		fc_tunnel_remember(queue->ends, packet, match, &queue->last);
+	}
+	return verdict;
+}
+
 /* Frames on a port where tunnels end. */
 static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
 {
-	struct found found = { .n = 0, .owners = 0 };
+	struct found found;
 	struct fc_tunnel_match match;
 	uint16_t n_private = fc_private_take(&queue->how, packets, n);
 
+	/* Not as an initializer, which would clear all of it. */
+	found.n = 0;
+	found.owners = found.size = 0;
 	for (uint16_t i = n_private; i < n; i++)
 		lose(queue, FC_DROP_NOMBUF, packets[i], packets[i]->pkt_len, true);
 	for (uint16_t i = 0; i < RTE_MIN(n_private, AHEAD); i++)
@@ -134,7 +161,8 @@ static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint1
 
 		if (i + AHEAD < n_private)
 			rte_prefetch0(rte_pktmbuf_mtod(packets[i + AHEAD], void *));
-		if (likely(fc_tunnel_look(queue->ends, packets[i], &match) == FC_TUNNEL_OURS)) {
+		if (likely(fc_tunnel_is_like(&queue->last, packets[i], &match)) ||
+			look(queue, packets[i], &match) == FC_TUNNEL_OURS) {
 			fc_tunnel_strip(queue->ends, packets[i], &match);
 			add(&found, match.end, packets[i], size);
 		} else {

@@ -27,9 +27,10 @@ struct fc_tunnel {
  * @param drops    Gets them, as oversize or unresolved.
  * @param long_ones  Gets bit i set for each packets[i] that is longer than the MTU now and must go
  *                 through fc_fragment().
+ * @param size     Gets the bytes of those that stay, with their headers.
  * @return         How many there are. The lcore that sends.
  */
 uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS],
-	struct rte_mbuf **packets, uint16_t n, uint64_t *long_ones);
+	struct rte_mbuf **packets, uint16_t n, uint64_t *long_ones, uint64_t *size);
 
 #endif

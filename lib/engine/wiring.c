@@ -228,8 +228,10 @@ static void fill_lane(struct fc_engine *engine, uint16_t index)
 		struct fc_port *port = &engine->ports[i];
 
 		for (uint16_t q = 0; port->queues != NULL && q < plan->n_rx_queues; q++)
-			if (plan->rx_lanes[q] == index)
+			if (plan->rx_lanes[q] == index && plan->is_tap)
 				lane->queues[lane->n_queues++] = &port->queues[q];
+			else if (plan->rx_lanes[q] == index)
+				lane->ears[lane->n_ears++] = &port->queues[q];
 		if (port->station != NULL && plan->sends && plan->tx_lane == index)
 			lane->stations[lane->n_stations++] = port->station;
 	}
@@ -257,11 +259,12 @@ static int make_lanes(struct fc_engine *engine)
 		lane->lcore_id = engine->plan->lanes[l].lcore.id;
 		lane->idle_us = engine->config->lcores.idle_us;
 		lane->queues = calloc(n_queues + 1U, sizeof(struct fc_queue *));
+		lane->ears = calloc(n_queues + 1U, sizeof(struct fc_queue *));
 		lane->feeds = calloc(engine->n_feeds + 1U, sizeof(struct fc_feed *));
 		lane->inbound = calloc(engine->plan->n_lanes, sizeof(*lane->inbound));
 		lane->stations = calloc(n_ports, sizeof(struct fc_station *));
-		if (lane->queues == NULL || lane->feeds == NULL || lane->inbound == NULL ||
-			lane->stations == NULL)
+		if (lane->queues == NULL || lane->ears == NULL || lane->feeds == NULL ||
+			lane->inbound == NULL || lane->stations == NULL)
 			return -ENOMEM;
 		fill_lane(engine, l);
 	}
@@ -300,6 +303,7 @@ void fc_wiring_free(struct fc_engine *engine)
 			free(lane->inbound[i].routes);
 		free(lane->inbound);
 		free(lane->queues);
+		free(lane->ears);
 		free(lane->feeds);
 		free(lane->stations);
 	}

@@ -73,11 +73,11 @@ struct fc_plan_pool {
 struct fc_plan_port {
 	struct fc_port_facts facts;
 	bool is_tap, is_output;
-	bool is_host;	/**< tunnels end or begin here: it has addresses that answer */
-	bool ends;	/**< tunnels end here: a tap has decap */
-	bool receives;	/**< its rx queues are polled */
-	bool sends;	/**< a lane sends on it */
-	uint16_t mtu;	/**< 0: leave it as it is */
+	bool is_host;  /**< tunnels end or begin here: it has addresses that answer */
+	bool ends;     /**< tunnels end here: a tap has decap */
+	bool receives; /**< its rx queues are polled */
+	bool sends;    /**< a lane sends on it */
+	uint16_t mtu;  /**< 0: leave it as it is */
 	uint16_t n_rx_queues;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
@@ -85,12 +85,12 @@ struct fc_plan_port {
 	uint16_t tx_lane;		  /**< index of the lane that sends on it */
 	uint32_t max_frame;		  /**< longest that it sends, Ethernet header to payload */
 	uint32_t max_tagged_frame;
-	struct fc_plan_pool pool;  /**< of its rx queues; no mbufs: it has none */
-	uint32_t n_for_taps;	   /**< of the pool: what its taps' packets may occupy waiting */
-	uint32_t n_for_ports;	   /**< of the pool: descriptors, its own and of its taps' outputs */
-	uint32_t n_for_lcores;	   /**< of the pool: rings, caches and bursts in hand */
-	uint32_t n_for_fragments;  /**< of the pool: outer fragments that wait for the others */
-	struct fc_plan_pool host;  /**< for what the box itself says; no mbufs: it says nothing */
+	struct fc_plan_pool pool; /**< of its rx queues; no mbufs: it has none */
+	uint32_t n_for_taps;	  /**< of the pool: what its taps' packets may occupy waiting */
+	uint32_t n_for_ports;	  /**< of the pool: descriptors, its own and of its taps' outputs */
+	uint32_t n_for_lcores;	  /**< of the pool: rings, caches and bursts in hand */
+	uint32_t n_for_fragments; /**< of the pool: outer fragments that wait for the others */
+	struct fc_plan_pool host; /**< for what the box itself says; no mbufs: it says nothing */
 };
 
 struct fc_plan_tap {
@@ -101,10 +101,10 @@ struct fc_plan_tap {
 
 struct fc_plan_output {
 	uint16_t port;
-	bool needs_copies;     /**< something writes, or the port takes one segment only */
-	bool is_linear;	       /**< copies must have one segment */
-	uint16_t mtu;	       /**< of its tunnel: outer packets are at most so long; 0: none */
-	uint16_t n_fragments;  /**< frames that one packet becomes at most */
+	bool needs_copies;    /**< something writes, or the port takes one segment only */
+	bool is_linear;	      /**< copies must have one segment */
+	uint16_t mtu;	      /**< of its tunnel: outer packets are at most so long; 0: none */
+	uint16_t n_fragments; /**< frames that one packet becomes at most */
 	struct fc_plan_pool copies;
 };
 
