@@ -145,6 +145,20 @@ def _environment(build_directory, variables):
     return environment
 
 
+def gretap_frame(inner_size):
+    """An Ethernet frame in GRE over IPv4 (RFC 791, RFC 2784), from 192.0.2.1 to 192.0.2.2."""
+    inner = bytes.fromhex('020000000001020000000002 88b5').ljust(inner_size, b'\0')
+    gre = bytes.fromhex('0000 6558')
+    size = 20 + len(gre) + len(inner)
+    ip = bytearray(bytes.fromhex('4500 0000 0000 4000 40 2f 0000 c0000201 c0000202'))
+    ip[2:4] = size.to_bytes(2, 'big')
+    total = sum(int.from_bytes(ip[i:i + 2], 'big') for i in range(0, 20, 2))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    ip[10:12] = (total ^ 0xffff).to_bytes(2, 'big')
+    return bytes.fromhex('020000000002020000000001 0800') + bytes(ip) + gre + inner
+
+
 def run_floor(build_directory, cpus, n_outputs, seconds, variables=None, perf=False):
     """One run of the floor; its JSON, with instructions_per_packet where perf counts them."""
     prefix = f'fluxcap-floor-{os.getpid()}'

@@ -7,8 +7,10 @@
  *                              would. What is not fetched in time is lost once DEPTH of them wait.
  *   FC_SLOW=net_null2=100000   the port takes so many packets per second; 0: none at all.
  *   FC_MARK=net_null0          the pool of the port's received packets holds two kinds of frames,
- *                              half TCP to port 443, half UDP to port 53. net_null does not write
- *                              into the mbufs that it hands out, so this costs nothing per packet.
+ *                              half TCP to port 443, half UDP to port 53.
+ *   FC_FRAME=net_null0=FILE    the pool of the port's received packets holds the bytes of the file.
+ *
+ * net_null does not write into the mbufs that it hands out, so contents cost nothing per packet.
  *
  * A paced port is asked for its packets only when it has some to offer: the receive function behind
  * rte_eth_rx_burst() is replaced after the start of the port. A receive callback would come too
@@ -39,6 +41,7 @@
 #define DEPTH	   1024 /* packets that wait on a port: the descriptors of a queue */
 #define MAX_PACED  16
 #define FRAME_SIZE 64
+#define MAX_FRAME  2048
 
 /* Credit in units of 1/rate cycles: a packet costs tsc_hz of them, a cycle earns rate. */
 struct bucket {
@@ -88,6 +91,24 @@ static bool find_port(const char *variable, const char *name, uint64_t *number)
 		return true;
 	}
 	return false;
+}
+
+/* The bytes of the file that FC_FRAME names for a port; their number, 0: it names none. */
+static size_t read_frame(const char *name, uint8_t bytes[MAX_FRAME])
+{
+	const char *item = getenv("FC_FRAME");
+	const size_t size = strlen(name);
+	size_t n;
+	FILE *file;
+
+	if (item == NULL || strncmp(item, name, size) != 0 || item[size] != '=')
+		return 0;
+	file = fopen(item + size + 1, "rb");
+	n = file != NULL ? fread(bytes, 1, MAX_FRAME, file) : 0;
+	if (n == 0)
+		rte_exit(EXIT_FAILURE, "FC_FRAME: %s cannot be read\n", item + size + 1);
+	fclose(file);
+	return n;
 }
 
 static void fill_bucket(struct bucket *bucket, uint64_t rate)
@@ -212,6 +233,23 @@ static void write_frame(struct rte_mempool *pool, void *user, void *object, unsi
 		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, &frame, sizeof(frame));
 }
 
+/* What FC_FRAME writes into each mbuf. */
+struct bytes {
+	uint8_t bytes[MAX_FRAME];
+	size_t n;
+};
+
+static void write_bytes(struct rte_mempool *pool, void *user, void *object, unsigned int index)
+{
+	struct rte_mbuf *m = object;
+	const struct bytes *frame = user;
+
+	RTE_SET_USED(pool);
+	RTE_SET_USED(index);
+	if (m->buf_len >= RTE_PKTMBUF_HEADROOM + frame->n)
+		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, frame->bytes, frame->n);
+}
+
 /* POSIX lets an object pointer of dlsym() hold a function; ISO C has no conversion for it. */
 static void find_real(const char *name, void *function)
 {
@@ -228,14 +266,19 @@ int rte_eth_rx_queue_setup(uint16_t port_id, uint16_t rx_queue_id, uint16_t nb_r
 	int (*real)(uint16_t, uint16_t, uint16_t, unsigned int, const struct rte_eth_rxconf *,
 		struct rte_mempool *);
 	char name[RTE_ETH_NAME_MAX_LEN];
+	struct bytes frame;
 	int error;
 
 	find_real("rte_eth_rx_queue_setup", &real);
 	error = real(port_id, rx_queue_id, nb_rx_desc, socket_id, rx_conf, mb_pool);
-	if (error == 0 && mb_pool != NULL && rte_eth_dev_get_name_by_port(port_id, name) == 0 &&
-		find_port("FC_MARK", name, NULL))
+	if (error != 0 || mb_pool == NULL || rte_eth_dev_get_name_by_port(port_id, name) != 0)
+		return error;
+	if (find_port("FC_MARK", name, NULL))
 		rte_mempool_obj_iter(mb_pool, write_frame, NULL);
-	return error;
+	frame.n = read_frame(name, frame.bytes);
+	if (frame.n != 0)
+		rte_mempool_obj_iter(mb_pool, write_bytes, &frame);
+	return 0;
 }
 
 int rte_eth_dev_start(uint16_t port_id)
