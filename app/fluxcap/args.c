@@ -9,7 +9,7 @@
 
 #define MAX_IDLE_MS 86400000 /* a day */
 
-enum { OPT_EXIT_WHEN_IDLE = 256, OPT_STATS_ON_EXIT, OPT_CHECK, OPT_DUMP };
+enum { OPT_EXIT_WHEN_IDLE = 256, OPT_STATS_ON_EXIT, OPT_CHECK, OPT_PLAN, OPT_DUMP };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -18,6 +18,7 @@ static const struct option long_options[] = {
 	{ "exit-when-idle", required_argument, NULL, OPT_EXIT_WHEN_IDLE },
 	{ "stats-on-exit", required_argument, NULL, OPT_STATS_ON_EXIT },
 	{ "check", required_argument, NULL, OPT_CHECK },
+	{ "plan", required_argument, NULL, OPT_PLAN },
 	{ "dump", required_argument, NULL, OPT_DUMP },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -30,7 +31,7 @@ void fc_args_print_help(FILE *stream)
 	      "       fluxcap [EAL options] -- -t NAME=PORT[,KEY=VALUE...]... \\\n"
 	      "                                -o NAME=PORT,from=TAP[+TAP...][,KEY=VALUE...]... "
 	      "[options]\n"
-	      "       fluxcap --check FILE | --dump FILE | --help | --version\n"
+	      "       fluxcap --check FILE | --plan FILE | --dump FILE | --help | --version\n"
 	      "\n"
 	      "Takes network taps in on DPDK ports and sends them out again on others: copied, "
 	      "merged,\n"
@@ -96,6 +97,9 @@ static int read_option(struct fc_args *args, int letter)
 	case OPT_CHECK:
 		args->mode = FC_MODE_CHECK;
 		return set_path(&args->config_path, "a configuration", optarg);
+	case OPT_PLAN:
+		args->mode = FC_MODE_PLAN;
+		return set_path(&args->config_path, "a configuration", optarg);
 	case OPT_DUMP:
 		args->mode = FC_MODE_DUMP;
 		return set_path(&args->config_path, "a configuration", optarg);
@@ -118,8 +122,8 @@ static int find_own(int argc, char **argv)
 			return i;
 	if (argc > 1)
 		for (const struct option *o = long_options; o->name != NULL; o++)
-			if ((o->val == OPT_CHECK || o->val == OPT_DUMP || o->val == 'h' ||
-				    o->val == 'V') &&
+			if ((o->val == OPT_CHECK || o->val == OPT_PLAN || o->val == OPT_DUMP ||
+				    o->val == 'h' || o->val == 'V') &&
 				strncmp(argv[1], "--", 2) == 0 &&
 				strncmp(argv[1] + 2, o->name, strlen(o->name)) == 0)
 				return 0;

@@ -13,6 +13,7 @@
 
 #include "args.h"
 #include "control.h"
+#include "facts.h"
 #include "stats_file.h"
 #include "telemetry.h"
 
@@ -53,7 +54,17 @@ static uint16_t assume_lcores(
 	return n;
 }
 
-static int print_plan(const struct fc_config *config, struct fc_findings *findings)
+static int print_json(const struct fc_plan *plan)
+{
+	char *text = fc_plan_json(plan);
+	int ret = text != NULL && puts(text) != EOF ? 0 : -1;
+
+	free(text);
+	return ret;
+}
+
+static int print_plan(
+	const struct fc_config *config, enum fc_mode mode, struct fc_findings *findings)
 {
 	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
 	struct fc_lcore_facts lcores[2 * FC_MAX_LCORES];
@@ -61,18 +72,22 @@ static int print_plan(const struct fc_config *config, struct fc_findings *findin
 	uint16_t n_lcores = assume_lcores(&config->lcores, lcores);
 	struct fc_port_facts *facts = calloc(n_ports, sizeof(*facts));
 	struct fc_plan *plan = NULL;
+	int ret = 0;
 
 	if (facts != NULL) {
 		for (uint16_t i = 0; i < n_ports; i++)
-			fc_plan_assume_port(names[i], &facts[i]);
+			fc_facts_assume(names[i], &facts[i]);
 		plan = fc_plan_make(config, facts, lcores, n_lcores, findings);
 		free(facts);
 	}
 	if (plan == NULL)
 		return -1;
-	fc_plan_print(plan, stdout);
+	if (mode == FC_MODE_PLAN)
+		ret = print_json(plan);
+	else
+		fc_plan_print(plan, stdout);
 	fc_plan_free(plan);
-	return 0;
+	return ret;
 }
 
 static int print_dump(const struct fc_config *config)
@@ -84,7 +99,7 @@ static int print_dump(const struct fc_config *config)
 	return ret;
 }
 
-/* --check and --dump. */
+/* --check, --plan and --dump. */
 static int inspect(const struct fc_args *args)
 {
 	struct fc_findings *findings = fc_findings_new(source_name(args));
@@ -92,8 +107,8 @@ static int inspect(const struct fc_args *args)
 	int ret = -1;
 
 	if (config != NULL)
-		ret = args->mode == FC_MODE_CHECK ? print_plan(config, findings)
-						  : print_dump(config);
+		ret = args->mode == FC_MODE_DUMP ? print_dump(config)
+						 : print_plan(config, args->mode, findings);
 	fc_findings_print(findings, stderr);
 	fc_findings_free(findings);
 	fc_config_free(config);
@@ -219,6 +234,7 @@ int main(int argc, char **argv)
 			ret = EXIT_DONE;
 			break;
 		case FC_MODE_CHECK:
+		case FC_MODE_PLAN:
 		case FC_MODE_DUMP:
 			ret = inspect(&args);
 			break;

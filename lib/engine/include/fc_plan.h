@@ -167,4 +167,15 @@ void fc_plan_lane_ports(const struct fc_plan *plan, uint16_t lane, char *text, s
 /** Write the plan for a person: each tap's pool and its parts, copies, lcores, sums. */
 void fc_plan_print(const struct fc_plan *plan, FILE *stream);
 
+/**
+ * The plan for a program, one JSON object: `ports` (`name`, `node`, `rx_queues`, `tx_queues`);
+ * `pools` (`for`: "receive" and "answers" of the port, "copies" of the output that `name` says;
+ * `node`, `buffers`, `buffer_bytes`, `bytes`); `backlog_bytes`; `nodes` (`node`, `bytes`), the sums
+ * by NUMA node; `page_bytes`, the size of pages that all bytes are counted with; `lcores` (`named`
+ * by the configuration, `wanted` with one for control). Node -1 is any.
+ *
+ * @return  The text, to be freed with free(), or NULL when memory has run out.
+ */
+char *fc_plan_json(const struct fc_plan *plan);
+
 #endif
