@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What the box itself uses of a network interface."""
+
+from .host import STOPS, Failure, Finding, Host
+
+# Types of routes that come with an address, and go with it.
+OWN_ROUTES = ("local", "broadcast", "multicast", "anycast")
+
+
+class Network:
+    """Interfaces, addresses and routes at one moment."""
+
+    def __init__(self, host: Host):
+        self.links = {link["ifname"]: link for link in host.ip("addr", "show")}
+        self.routes = [route for family in ("-4", "-6")
+                       for route in host.ip(family, "route", "show", "table", "all")]
+        self.connection = ssh_connection(host)
+        self.by_ssh = self.carriers(host)
+
+    def is_up(self, name: str) -> bool:
+        return "UP" in self.links.get(name, {}).get("flags", [])
+
+    def carriers(self, host: Host) -> set[str]:
+        """The interfaces that the operator's SSH connection needs, those below them included."""
+        if not self.connection:
+            return set()
+        client, server = self.connection
+        address, _, scope = server.partition("%")
+        found = {scope} if scope else {
+            name for name, link in self.links.items()
+            if any(entry.get("local") == address for entry in link.get("addr_info", []))}
+        try:
+            found |= {entry["dev"] for entry in host.ip("route", "get", client) if "dev" in entry}
+        except Failure:
+            pass  # no route to an address with a scope, or none any more
+        while True:
+            below = {name for name, link in self.links.items() if link.get("master") in found}
+            below |= {self.links[name]["link"] for name in found
+                      if "link" in self.links.get(name, {})}
+            if below <= found:
+                return found
+            found |= below
+
+    def uses(self, subject: str, name: str) -> list[Finding]:
+        """Why an interface must not be taken from the kernel."""
+        link = self.links.get(name, {})
+
+        def finding(what: str, mend: str) -> Finding:
+            return Finding(STOPS, subject, f"its interface {name} {what}", mend)
+
+        found = []
+        if name in self.by_ssh:
+            found.append(finding(
+                f"carries your own SSH connection from {self.connection[0]}",
+                "configure another port, or log in over another interface"))
+        if "master" in link:
+            found.append(finding(f"is part of {link['master']}, a bridge or bond",
+                                 f"ip link set {name} nomaster"))
+        found += [finding(f"has the interface {upper} on top of it", f"ip link delete {upper}")
+                  for upper, other in self.links.items()
+                  if other.get("link") == name and "link_netnsid" not in other]
+        found += [finding(f"carries the route {describe(route)}",
+                          f"ip{family(route)} route delete {describe(route)} dev {name}")
+                  for route in self.routes if goes_by(route, name)]
+        found += [finding(f"has the address {entry['local']}/{entry['prefixlen']}",
+                          f"ip address delete {entry['local']}/{entry['prefixlen']} dev {name}")
+                  for entry in link.get("addr_info", [])
+                  if entry["family"] == "inet" or entry.get("scope") != "link"]
+        return found
+
+
+def ssh_connection(host: Host) -> tuple[str, str] | tuple[()]:
+    """The client's and this end's address of the SSH connection that this command was typed in.
+
+    sudo does not pass SSH_CONNECTION on, so the processes that started this one are asked too.
+    """
+    texts = [host.environ.get("SSH_CONNECTION", "")]
+    for pid in host.parents():
+        texts += [word.partition("=")[2] for word in host.read(f"/proc/{pid}/environ").split("\0")
+                  if word.startswith("SSH_CONNECTION=")]
+    for text in texts:
+        words = text.split()
+        if len(words) == 4:
+            return words[0], words[2]
+    return ()
+
+
+def goes_by(route: dict, name: str) -> bool:
+    """Whether somebody wanted this route; the kernel makes some for every interface that is up."""
+    destination = route.get("dst", "")
+    if route.get("type") in OWN_ROUTES or destination.startswith(("fe80:", "ff00:")):
+        return False
+    return name in [route.get("dev"), *(hop.get("dev") for hop in route.get("nexthops", []))]
+
+
+def family(route: dict) -> str:
+    texts = [route.get("dst", ""), route.get("gateway", ""), str(route.get("via", ""))]
+    return " -6" if any(":" in text for text in texts) else ""
+
+
+def describe(route: dict) -> str:
+    via = f" via {route['gateway']}" if "gateway" in route else ""
+    return route.get("dst", "default") + via
