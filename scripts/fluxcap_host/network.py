@@ -12,7 +12,7 @@ class Network:
 
     def __init__(self, host: Host):
         self.links = {link["ifname"]: link for link in host.ip("addr", "show")}
-        self.routes = [route for family in ("-4", "-6")
+        self.routes = [{**route, "family": family} for family in ("-4", "-6")
                        for route in host.ip(family, "route", "show", "table", "all")]
         self.connection = ssh_connection(host)
         self.by_ssh = self.carriers(host)
@@ -35,11 +35,17 @@ class Network:
             pass  # no route to an address with a scope, or none any more
         while True:
             below = {name for name, link in self.links.items() if link.get("master") in found}
-            below |= {self.links[name]["link"] for name in found
-                      if "link" in self.links.get(name, {})}
+            below |= {lower for name in found for lower in self.links if self.is_on(name, lower)}
             if below <= found:
                 return found
             found |= below
+
+    def is_on(self, upper: str, lower: str) -> bool:
+        """Whether an interface stands on another one: a VLAN, say. The ends of a veth name each
+        other, and a name from another namespace is nobody here."""
+        links = self.links.get(upper, {}), self.links.get(lower, {})
+        return (links[0].get("link") == lower and links[1].get("link") != upper
+                and "link_netnsid" not in links[0])
 
     def uses(self, subject: str, name: str) -> list[Finding]:
         """Why an interface must not be taken from the kernel."""
@@ -57,10 +63,9 @@ class Network:
             found.append(finding(f"is part of {link['master']}, a bridge or bond",
                                  f"ip link set {name} nomaster"))
         found += [finding(f"has the interface {upper} on top of it", f"ip link delete {upper}")
-                  for upper, other in self.links.items()
-                  if other.get("link") == name and "link_netnsid" not in other]
+                  for upper in self.links if self.is_on(upper, name)]
         found += [finding(f"carries the route {describe(route)}",
-                          f"ip{family(route)} route delete {describe(route)} dev {name}")
+                          f"ip {route['family']} route delete {describe(route)}{rest(route, name)}")
                   for route in self.routes if goes_by(route, name)]
         found += [finding(f"has the address {entry['local']}/{entry['prefixlen']}",
                           f"ip address delete {entry['local']}/{entry['prefixlen']} dev {name}")
@@ -93,11 +98,12 @@ def goes_by(route: dict, name: str) -> bool:
     return name in [route.get("dev"), *(hop.get("dev") for hop in route.get("nexthops", []))]
 
 
-def family(route: dict) -> str:
-    texts = [route.get("dst", ""), route.get("gateway", ""), str(route.get("via", ""))]
-    return " -6" if any(":" in text for text in texts) else ""
-
-
 def describe(route: dict) -> str:
     via = f" via {route['gateway']}" if "gateway" in route else ""
     return route.get("dst", "default") + via
+
+
+def rest(route: dict, name: str) -> str:
+    """What else names a route, so that it can be deleted."""
+    device = "" if "nexthops" in route else f" dev {name}"
+    return device + (f" table {route['table']}" if "table" in route else "")

@@ -1,95 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of fluxcap-host's tests."""
 
-import json
-import sys
-from pathlib import Path
-
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "scripts"))
-
-# pylint: disable=wrong-import-position
-from fluxcap_host import command  # noqa: E402
-from fluxcap_host.drivers import Driver  # noqa: E402
-from machine import Machine  # noqa: E402
-
-# Says about every configuration what the test has written beside it.
-FLUXCAP = """#!/usr/bin/python3
-import pathlib, sys
-config = pathlib.Path(sys.argv[2])
-if config.read_text() == "bad":
-    sys.exit("config.json: taps.a.prot: unknown key, did you mean 'port'?")
-print(config.with_suffix("." + sys.argv[1]).read_text())
-"""
-A, B = "0000:01:00.0", "0000:02:00.0"
-DRIVERS = [Driver("net_e1000_em", "* igb_uio | vfio-pci", [[0x8086, 0x10d3, 0xffff, 0xffff]]),
-           Driver("mlx5_eth", "* ib_uverbs & mlx5_core & mlx5_ib",
-                  [[0x15b3, 0x1017, 0xffff, 0xffff]])]
-
-
-class Bench:
-    """A machine, a configuration, and fluxcap-host to be run on them."""
-
-    def __init__(self, folder: Path):
-        (folder / "root").mkdir()
-        self.machine = Machine(folder / "root")
-        self.config = folder / "config.json"
-        self.eal_args = folder / "eal.args"
-        program = folder / "fluxcap"
-        program.write_text(FLUXCAP, encoding="utf-8")
-        program.chmod(0o755)
-        self.machine.environ["FLUXCAP"] = str(program)
-        self.describe([A], [B])
-
-    def describe(self, taps, outputs, *, memory=None, named=(), wanted=2, ports=None, name=""):
-        """What the configuration says; memory: bytes by NUMA node."""
-        if name:
-            self.config = self.config.with_name(name)
-        self.config.write_text("{}", encoding="utf-8")
-        self.config.with_suffix(".--dump").write_text(json.dumps({
-            "taps": {f"t{n}": {"port": port} for n, port in enumerate(taps)},
-            "outputs": {f"o{n}": {"port": port, "from": []} for n, port in enumerate(outputs)},
-            "ports": ports or {}}), encoding="utf-8")
-        nodes = [{"node": node, "bytes": size} for node, size in (memory or {-1: 2 << 20}).items()]
-        self.config.with_suffix(".--plan").write_text(json.dumps({
-            "nodes": nodes, "lcores": {"named": list(named), "wanted": wanted}}), encoding="utf-8")
-
-    def run(self, *argv: str) -> int:
-        """Run it; what it says is in machine.said and machine.warned, of this run only."""
-        self.machine.said.clear()
-        self.machine.warned.clear()
-        self.machine.commands.clear()
-        return command.main([str(word) for word in argv], "/nowhere", self.machine)
-
-    def prepare(self, *more: str) -> int:
-        return self.run("prepare", self.config, *more)
-
-    def undo(self) -> int:
-        return self.run("undo")
-
-    def status(self, *more: str) -> dict:
-        self.exit_status = self.run("status", self.config, "--json", *more)
-        return json.loads(self.machine.said[0])
-
-    def findings(self, *more: str) -> list[tuple[str, str, str]]:
-        return [(x["severity"], x["subject"], x["what"]) for x in self.status(*more)["findings"]]
-
-    @property
-    def complaint(self) -> str:
-        return "\n".join(self.machine.warned)
-
-    @property
-    def state(self) -> dict:
-        return json.loads(self.machine.read("/run/fluxcap-host.json") or "{}")
+from host_bench import A, B, NIC_DRIVERS, Bench, command
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     """A machine with two NICs behind an IOMMU, and a configuration that uses both."""
     made = Bench(tmp_path)
-    monkeypatch.setattr(command, "read_drivers", lambda host, program: DRIVERS)
+    monkeypatch.setattr(command, "read_drivers", lambda host, program: NIC_DRIVERS)
     monkeypatch.setattr(command.signal, "signal", lambda number, action: None)
     made.machine.add_nic(A, "eth1", group="11", up=True)
     made.machine.add_nic(B, "eth2", group="12")

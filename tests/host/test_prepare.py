@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from conftest import A, B
+from host_bench import A, B
 from machine import DRIVERS, NOIOMMU, PCI
 
 MARGIN_PAGES = 32
