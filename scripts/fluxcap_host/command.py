@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
         drivers = read_drivers(host, program) if program else []
         found = status.survey(host, State(host, arguments.state), plan, drivers, told)
         host.say(report.as_json(found) if arguments.json else report.as_text(found))
-        return 1 if found.is_stopped else 0
+        return 1 if found.ready is False else 0
     if not host.is_root():
         raise failure("", f"{arguments.command} needs root", "sudo fluxcap-host ...")
     signal.signal(signal.SIGTERM, stop)

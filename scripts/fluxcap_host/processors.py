@@ -144,7 +144,7 @@ def findings(host: Host, args: EalArgs | None, ports: list[Device], named: list[
         found = [Finding(NOTE, LCORES, "which CPUs are lcores is not known, so not all was looked "
                                        "at", "--eal-args FILE, the file that fluxcap-run gets")]
         if told is None:
-            return found + too_few(EalArgs({}, -1, {}), known, n_wanted)
+            return found + too_few(EalArgs({}, -1, {}), known, n_wanted) + governor(host, known)
         args = told
         found += enough(host, args, [], 0)
         workers = set(named)

@@ -12,7 +12,7 @@ HEADINGS = {STOPS: "What stops fluxcap", SLOWS: "What slows it down", NOTE: "To 
 
 def as_json(found: Survey) -> str:
     data = dataclasses.asdict(found)
-    return json.dumps({"ready": not found.is_stopped, **data}, indent=2)
+    return json.dumps({"ready": found.ready, **data}, indent=2)
 
 
 def speed(mbps: int) -> str:
@@ -61,6 +61,6 @@ def as_text(found: Survey) -> str:
             if finding.mend:
                 lines.append(f"      {finding.mend}")
     if found.config:
-        verdict = "not ready" if found.is_stopped else "ready"
+        verdict = "ready" if found.ready else "not ready"
         lines += ["", f"{verdict} for {found.config}"]
     return "\n".join(lines)

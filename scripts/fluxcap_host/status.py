@@ -54,8 +54,11 @@ class Survey:
     findings: list[Finding]
 
     @property
-    def is_stopped(self) -> bool:
-        return any(finding.severity == STOPS for finding in self.findings)
+    def ready(self) -> bool | None:
+        """Whether nothing stops the configuration; None without one."""
+        if not self.config:
+            return None
+        return all(finding.severity != STOPS for finding in self.findings)
 
 
 def iommu_mode(host: Host) -> str:
@@ -135,6 +138,22 @@ def check_memory(host: Host, needs: dict[int, int], state: State, in_use: bool,
     return findings
 
 
+def check_without_plan(host: Host, found: list[Device]) -> list[Finding]:
+    """What every configuration with NICs will miss."""
+    findings = []
+    mend = "fluxcap-host prepare CONFIG"
+    if found and iommu_mode(host) == "off":
+        findings.append(Finding(STOPS, "IOMMU", "there is none, or it is off",
+                                binding.iommu_command(host)))
+    if not any(hugepages.count(host, node, "nr", size)
+               for node in hugepages.nodes(host) for size in (hugepages.SIZE, 1 << 30)):
+        findings.append(Finding(STOPS, "hugepages", "there are none", mend))
+    findings += processors.governor(host, processors.online(host))
+    findings.append(Finding(NOTE, "", "what a configuration needs is looked at when it is given",
+                            "fluxcap-host status --eal-args FILE CONFIG"))
+    return findings
+
+
 def survey(host: Host, state: State, plan: Plan | None, drivers: list[Driver],
            args: EalArgs | None) -> Survey:
     """Look at everything, change nothing. Without a plan only what can be said without."""
@@ -153,9 +172,9 @@ def survey(host: Host, state: State, plan: Plan | None, drivers: list[Driver],
         findings += check_memory(
             host, needs, state, any(nic.held_by for nic in nics if nic.users),
             f"fluxcap-host prepare {plan.file}")
-    if plan is not None or args is not None:
-        findings += processors.findings(host, args, ports, plan.lcores if plan else [],
-                                        plan.n_lcores if plan else 2)
+        findings += processors.findings(host, args, ports, plan.lcores, plan.n_lcores)
+    else:
+        findings += check_without_plan(host, found)
     if not host.is_root():
         findings.append(Finding(NOTE, "", "not root, so not everything can be seen",
                                 "sudo fluxcap-host status"))
