@@ -9,7 +9,7 @@
 
 #define MAX_IDLE_MS 86400000 /* a day */
 
-enum { OPT_EXIT_WHEN_IDLE = 256, OPT_STATS_ON_EXIT, OPT_CHECK, OPT_PLAN, OPT_DUMP };
+enum { OPT_EXIT_WHEN_IDLE = 256, OPT_STATS_ON_EXIT, OPT_CHECK, OPT_PLAN, OPT_DUMP, OPT_LCORES };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -20,6 +20,7 @@ static const struct option long_options[] = {
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "plan", required_argument, NULL, OPT_PLAN },
 	{ "dump", required_argument, NULL, OPT_DUMP },
+	{ "assume-lcores", required_argument, NULL, OPT_LCORES },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -48,6 +49,8 @@ void fc_args_print_help(FILE *stream)
 	      "                            output\n"
 	      "      --check FILE          check a configuration and print the memory that it "
 	      "needs\n"
+	      "      --plan FILE           the same for programs, as JSON\n"
+	      "      --assume-lcores LIST  for --check and --plan: the lcores that will work\n"
 	      "      --dump FILE           check a configuration and print it with all defaults\n"
 	      "  -h, --help                this text\n"
 	      "  -V, --version             the version\n"
@@ -103,6 +106,8 @@ static int read_option(struct fc_args *args, int letter)
 	case OPT_DUMP:
 		args->mode = FC_MODE_DUMP;
 		return set_path(&args->config_path, "a configuration", optarg);
+	case OPT_LCORES:
+		return set_path(&args->lcores, "--assume-lcores", optarg);
 	case 'h':
 		args->mode = FC_MODE_HELP;
 		return 0;
@@ -134,6 +139,8 @@ static int find_own(int argc, char **argv)
 
 static int check_combination(const struct fc_args *args)
 {
+	if (args->lcores != NULL && args->mode != FC_MODE_CHECK && args->mode != FC_MODE_PLAN)
+		return complain("only for --check and --plan", "--assume-lcores");
 	if (args->mode != FC_MODE_RUN)
 		return 0;
 	if (args->config_path != NULL && args->n_options != 0)

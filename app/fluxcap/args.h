@@ -24,6 +24,7 @@ struct fc_args {
 	struct fc_short_option *options; /**< the short form, in the order written */
 	size_t n_options;
 	unsigned exit_idle_ms;	/**< 0: run until told to stop */
+	const char *lcores;	/**< to plan with; NULL: as the configuration says */
 	const char *stats_path; /**< "-": standard output; NULL: none */
 };
 

@@ -5,12 +5,30 @@
 #include <fc_plan.h>
 
 /**
- * What can be known of a port without EAL: what a plan assumes, and for a PCI port that is there
- * the NUMA node that the kernel says.
+ * What a plan without EAL goes by: as much as the kernel says of ports and lcores, and assumptions.
+ */
+
+/** Room for the lcores that a configuration names, each in `rx` and in `tx`, or a list of all. */
+#define FC_FACTS_MAX_LCORES (2 * FC_MAX_LCORES)
+
+/**
+ * The facts of a port.
  *
  * @param name   A PCI address or the name of a virtual device.
- * @param facts  Filled.
+ * @param facts  Filled: as assumed, and for a PCI port that is there its NUMA node.
  */
-void fc_facts_assume(const char *name, struct fc_port_facts *facts);
+void fc_facts_of_port(const char *name, struct fc_port_facts *facts);
+
+/**
+ * The lcores that would work: those that the configuration names, else those of a list, else one.
+ *
+ * @param told    What the configuration says.
+ * @param list    Numbers and ranges such as `1-3,8`, or NULL. An lcore is taken to run on the CPU
+ * of its number, whose NUMA node it gets.
+ * @param lcores  Filled.
+ * @return        How many, or 0 when @p list is none or has a number beyond 0..127.
+ */
+uint16_t fc_facts_of_lcores(const struct fc_lcores_config *told, const char *list,
+	struct fc_lcore_facts lcores[FC_FACTS_MAX_LCORES]);
 
 #endif

@@ -34,26 +34,6 @@ static struct fc_config *load(const struct fc_args *args, struct fc_findings *fi
 	return fc_config_from_options(args->options, args->n_options, &fc_stage_checks, findings);
 }
 
-/* Lcores to plan with when there are none yet: those that the configuration names, else one. */
-static uint16_t assume_lcores(
-	const struct fc_lcores_config *told, struct fc_lcore_facts lcores[2 * FC_MAX_LCORES])
-{
-	uint16_t n = 0;
-
-	for (unsigned i = 0; i < (unsigned)told->n_rx + told->n_tx; i++) {
-		unsigned id = i < told->n_rx ? told->rx[i] : told->tx[i - told->n_rx];
-		uint16_t at = 0;
-
-		while (at < n && lcores[at].id != id)
-			at++;
-		if (at == n)
-			lcores[n++] = (struct fc_lcore_facts){ id, -1 };
-	}
-	if (n == 0)
-		lcores[n++] = (struct fc_lcore_facts){ 1, -1 };
-	return n;
-}
-
 static int print_json(const struct fc_plan *plan)
 {
 	char *text = fc_plan_json(plan);
@@ -64,25 +44,28 @@ static int print_json(const struct fc_plan *plan)
 }
 
 static int print_plan(
-	const struct fc_config *config, enum fc_mode mode, struct fc_findings *findings)
+	const struct fc_config *config, const struct fc_args *args, struct fc_findings *findings)
 {
 	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
-	struct fc_lcore_facts lcores[2 * FC_MAX_LCORES];
+	struct fc_lcore_facts lcores[FC_FACTS_MAX_LCORES];
 	uint16_t n_ports = fc_plan_port_names(config, names);
-	uint16_t n_lcores = assume_lcores(&config->lcores, lcores);
+	uint16_t n_lcores = fc_facts_of_lcores(&config->lcores, args->lcores, lcores);
 	struct fc_port_facts *facts = calloc(n_ports, sizeof(*facts));
 	struct fc_plan *plan = NULL;
 	int ret = 0;
 
-	if (facts != NULL) {
+	if (n_lcores == 0)
+		fprintf(stderr, "fluxcap: --assume-lcores takes a list such as 1-3,8, not: %s\n",
+			args->lcores);
+	if (facts != NULL && n_lcores != 0) {
 		for (uint16_t i = 0; i < n_ports; i++)
-			fc_facts_assume(names[i], &facts[i]);
+			fc_facts_of_port(names[i], &facts[i]);
 		plan = fc_plan_make(config, facts, lcores, n_lcores, findings);
-		free(facts);
 	}
+	free(facts);
 	if (plan == NULL)
 		return -1;
-	if (mode == FC_MODE_PLAN)
+	if (args->mode == FC_MODE_PLAN)
 		ret = print_json(plan);
 	else
 		fc_plan_print(plan, stdout);
@@ -108,7 +91,7 @@ static int inspect(const struct fc_args *args)
 
 	if (config != NULL)
 		ret = args->mode == FC_MODE_DUMP ? print_dump(config)
-						 : print_plan(config, args->mode, findings);
+						 : print_plan(config, args, findings);
 	fc_findings_print(findings, stderr);
 	fc_findings_free(findings);
 	fc_config_free(config);

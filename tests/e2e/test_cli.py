@@ -52,7 +52,7 @@ def test_help(binary):
     done = fluxcap("--help")
     assert done.returncode == 0 and done.stderr == ""
     for option in ("--config", "--tap", "--output", "--exit-when-idle", "--stats-on-exit",
-                   "--check", "--dump", "--version", "--help", "-c", "-t", "-o"):
+                   "--check", "--plan", "--assume-lcores", "--dump", "--version", "--help", "-c", "-t", "-o"):
         assert option in done.stdout
 
 
@@ -252,6 +252,64 @@ def test_check_of_a_good_configuration_prints_the_memory(check):
     done = check(config)
     assert done.returncode == 0 and done.stderr == ""
     assert re.search(r"\ba\b.*\d", done.stdout)
+
+
+# the plan for programs
+
+TWO_TAPS = {"taps": {"a": {"port": "net_null0"}, "b": {"port": "net_null1", "decap": {
+                "type": "vxlan", "local": "192.0.2.1"}}},
+            "outputs": {"x": {"port": "net_null2", "from": ["a", "b"], "vlan": {"push": 7}}}}
+
+
+@pytest.fixture
+def plan(binary, tmp_path):
+    """A function that gives a configuration's plan and what --check says about it."""
+    def ask(config, *options):
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config))
+        done = fluxcap("--plan", path, *options)
+        assert done.returncode == 0 and done.stderr == ""
+        return json.loads(done.stdout), fluxcap("--check", path, *options).stdout
+    return ask
+
+
+@pytest.mark.parametrize("config", [PLAIN, TWO_TAPS], ids=["plain", "two taps"])
+def test_plan_is_what_check_says(plan, config):
+    found, text = plan(config)
+    said = re.findall(r"(\d+) buffers.* of (\d+) bytes = ([\d.]+) MiB", text)
+    assert sorted(said) == sorted((str(pool["buffers"]), str(pool["buffer_bytes"]),
+                                   f"{pool['bytes'] / 2**20:.1f}") for pool in found["pools"])
+    total = sum(pool["bytes"] for pool in found["pools"]) + found["backlog_bytes"]
+    assert sum(node["bytes"] for node in found["nodes"]) == total
+    assert f"sum: {total / 2**20:.1f} MiB" in text
+    assert {port["name"] for port in found["ports"]} == {
+        thing["port"] for kind in ("taps", "outputs") for thing in config[kind].values()}
+
+
+def test_plan_goes_by_the_lcores_that_there_will_be(plan):
+    one, text = plan(TWO_TAPS)
+    assert re.findall(r"^lcore (\d+):", text, re.MULTILINE) == ["1"]
+    more, text = plan(TWO_TAPS, "--assume-lcores", "4-5,0")
+    assert set(re.findall(r"^lcore (\d+):", text, re.MULTILINE)) <= {"0", "4", "5"}
+    assert sum(n["bytes"] for n in more["nodes"]) > sum(n["bytes"] for n in one["nodes"])
+    named, text = plan({**TWO_TAPS, "lcores": {"rx": [7], "tx": [9, 7]}}, "--assume-lcores", "4")
+    assert named["lcores"] == {"named": [7, 9], "wanted": 3}
+    assert set(re.findall(r"^lcore (\d+):", text, re.MULTILINE)) == {"7", "9"}
+
+
+@pytest.mark.parametrize("words", ["x", "", "3-1", "1,", ",1", "1-", "-1", "128", "1 2", "0-128"])
+def test_plan_of_lcores_that_are_none(binary, tmp_path, words):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(PLAIN))
+    done = fluxcap("--plan", path, f"--assume-lcores={words}")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "--assume-lcores takes a list such as" in done.stderr
+
+
+def test_assumed_lcores_are_for_plans_only(start):
+    done = start("-t", "a=net_null0", "-o", "x=net_null1,from=a", "--assume-lcores", "1")
+    assert done.returncode == 2
+    assert "only for --check and --plan: --assume-lcores" in done.stderr
 
 
 def test_check_of_a_file_that_is_not_there(binary):
