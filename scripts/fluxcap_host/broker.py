@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 
+from .eal_args import format_list
 from .host import STOPS, Finding, Host, Mistake, mistake
 
 PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -41,12 +42,12 @@ def find_fluxcap(host: Host, here: str) -> str:
     return found
 
 
-def ask(program: str, option: str, config: str) -> dict:
+def ask(program: str, option: str, config: str, *more: str) -> dict:
     """The JSON object that fluxcap prints about a configuration."""
     if not os.path.isfile(config):
         raise mistake(config, "is not a file" if os.path.exists(config) else "no such file")
     try:
-        done = subprocess.run([program, option, config], stdin=subprocess.DEVNULL,
+        done = subprocess.run([program, option, config, *more], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False)
     except OSError as error:
         raise mistake(program, str(error.strerror)) from None
@@ -63,9 +64,10 @@ def ask(program: str, option: str, config: str) -> dict:
                            "is it fluxcap, and as new as this fluxcap-host?")
 
 
-def read_plan(program: str, config: str) -> Plan:
+def read_plan(program: str, config: str, lcores: list[int]) -> Plan:
+    """The plan, if these lcores move packets or those that the configuration names."""
     dump = ask(program, "--dump", config)
-    plan = ask(program, "--plan", config)
+    plan = ask(program, "--plan", config, "--assume-lcores", format_list(lcores))
     users: dict[str, list[str]] = {}
     optional = set()
     try:

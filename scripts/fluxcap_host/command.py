@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
             if arguments.config:
                 raise
         if arguments.config:
-            plan = read_plan(program, arguments.config)
+            plan = read_plan(program, arguments.config, eal_args.workers(host, told))
         drivers = read_drivers(host, program) if program else []
         found = status.survey(host, State(host, arguments.state), plan, drivers, told)
         host.say(report.as_json(found) if arguments.json else report.as_text(found))
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
             undo(host, State(host, arguments.state))
         return 0
     program = find_fluxcap(host, here)
-    plan = read_plan(program, arguments.config)
+    plan = read_plan(program, arguments.config, eal_args.workers(host, told))
     wishes = Wishes(plan, read_drivers(host, program), told, arguments.no_iommu, arguments.user)
     with locked(host, arguments.state):
         prepare(host, State(host, arguments.state), wishes)

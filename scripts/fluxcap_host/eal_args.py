@@ -5,8 +5,10 @@ import dataclasses
 import re
 import shlex
 
-from .host import mistake
+from .host import Host, mistake
 
+ONLINE = "/sys/devices/system/cpu/online"
+MAX_LCORES = 128  # that DPDK is built for
 MIB = 1 << 20
 LCORE_SET = r"\([0-9,-]+\)|[0-9]+(?:-[0-9]+)?"
 LCORE_MAP = re.compile(f"({LCORE_SET})(?:@({LCORE_SET}))?(?:,|$)")
@@ -108,3 +110,12 @@ def take(args: EalArgs, name: str, value: str) -> None:
         args.memory = {-1: int(value) * MIB}
     elif name == "--socket-mem":
         args.memory = {node: int(mib) * MIB for node, mib in enumerate(value.split(",")) if mib}
+
+
+def workers(host: Host, args: EalArgs | None) -> list[int]:
+    """The lcores that will move packets. When nothing says so these are EAL's defaults: all CPUs,
+    the first of which controls."""
+    if args is not None and args.cpus:
+        return args.workers
+    every = sorted(parse_list(host.read(ONLINE)))
+    return (every[1:] or every)[:MAX_LCORES - 1] or [0]

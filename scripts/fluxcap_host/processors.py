@@ -2,7 +2,7 @@
 """CPUs: which lcores there are, what else runs on them, and how fast they may go."""
 
 from .devices import Device
-from .eal_args import EalArgs, format_list, parse_list
+from .eal_args import ONLINE, EalArgs, format_list, parse_list
 from .host import NOTE, SLOWS, STOPS, Finding, Host
 from .hugepages import NODES, boot_command
 
@@ -11,7 +11,7 @@ LCORES = "lcores"
 
 
 def online(host: Host) -> set[int]:
-    return parse_list(host.read(f"{CPUS}/online"))
+    return parse_list(host.read(ONLINE))
 
 
 def isolated(host: Host) -> set[int]:

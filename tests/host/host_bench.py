@@ -17,6 +17,7 @@ from machine import Machine  # noqa: E402
 FLUXCAP = """#!/usr/bin/python3
 import pathlib, sys
 config = pathlib.Path(sys.argv[2])
+config.with_suffix(".calls").open("a").write(" ".join([sys.argv[1], *sys.argv[3:]]) + "\\n")
 if config.read_text() == "bad":
     sys.exit("config.json: taps.a.prot: unknown key, did you mean 'port'?")
 print(config.with_suffix("." + sys.argv[1]).read_text())
@@ -73,6 +74,11 @@ class Bench:
 
     def findings(self, *more: str) -> list[tuple[str, str, str]]:
         return [(x["severity"], x["subject"], x["what"]) for x in self.status(*more)["findings"]]
+
+    @property
+    def calls(self) -> list[str]:
+        """What fluxcap was asked."""
+        return self.config.with_suffix(".calls").read_text(encoding="utf-8").splitlines()
 
     @property
     def complaint(self) -> str:

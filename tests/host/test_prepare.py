@@ -180,6 +180,17 @@ def test_memory_that_eal_takes_at_its_start_is_reserved(bench, machine):
     assert machine.page_counts(1)[0] == 50
 
 
+def test_the_plan_is_made_for_the_lcores_that_will_work(bench, machine):
+    assert bench.prepare() == 0
+    assert "--plan --assume-lcores 1-3" in bench.calls
+    bench.eal_args.write_text("-l 0,2-3")
+    assert bench.prepare("--eal-args", bench.eal_args) == 0
+    assert "--plan --assume-lcores 2-3" in bench.calls
+    machine.cpus("0")
+    assert bench.prepare() == 0
+    assert "--plan --assume-lcores 0" in bench.calls
+
+
 def test_hugepages_of_1_gib_will_do(bench, machine):
     place = "/sys/devices/system/node/node0/hugepages/hugepages-1048576kB"
     machine.put(f"{place}/nr_hugepages", "2")
