@@ -20,10 +20,9 @@ NO_IOMMU_WARNING = """\
 
 
 def iommu_command(host: Host) -> str:
-    """How to switch an IOMMU on."""
+    """How to switch an IOMMU on, when the firmware has it on."""
     is_intel = "GenuineIntel" in host.read("/proc/cpuinfo")
-    return boot_command("intel_iommu=on iommu=pt" if is_intel else "iommu=pt") + \
-        " (and VT-d or AMD-Vi on in the firmware)"
+    return boot_command("intel_iommu=on iommu=pt" if is_intel else "iommu=pt")
 
 
 def module(host: Host, state: State, name: str) -> None:

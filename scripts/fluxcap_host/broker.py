@@ -20,6 +20,7 @@ class Plan:
     ports: dict[str, list[str]]  # PCI ports by address, each with the taps and outputs that use it
     optional: set[str]          # those that may be absent
     memory: dict[int, int]      # bytes by NUMA node, -1: on any
+    n_parts: int                # ports and pools
     lcores: list[int]           # that the configuration names
     n_lcores: int               # that keep control and packets apart
 
@@ -81,8 +82,8 @@ def read_plan(program: str, config: str, lcores: list[int]) -> Plan:
                 optional.add(name.lower())
         memory = {node["node"]: node["bytes"] for node in plan["nodes"]}
         lcores = plan["lcores"]
-        return Plan(os.path.realpath(config), users, optional, memory, lcores["named"],
-                    lcores["wanted"])
+        return Plan(os.path.realpath(config), users, optional, memory,
+                    len(plan["ports"]) + len(plan["pools"]), lcores["named"], lcores["wanted"])
     except (LookupError, TypeError, AttributeError):
         raise mistake(program, "answers --dump or --plan in a form that this fluxcap-host does not "
                                "know; take both from the same build") from None

@@ -2,7 +2,6 @@
 """The command line of fluxcap-host."""
 
 import argparse
-import signal
 
 from . import eal_args, report, status
 from .broker import find_fluxcap, read_plan
@@ -56,10 +55,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def stop(number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
     told = eal_args.read(arguments.eal_args) if getattr(arguments, "eal_args", None) else None
     if arguments.command == "status":
@@ -77,8 +72,7 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
         return 1 if found.ready is False else 0
     if not host.is_root():
         raise failure("", f"{arguments.command} needs root", "sudo fluxcap-host ...")
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    host.catch_signals()
     if arguments.command == "undo":
         with locked(host, arguments.state):
             undo(host, State(host, arguments.state))

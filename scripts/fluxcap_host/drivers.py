@@ -12,11 +12,14 @@ import json
 import os
 import re
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from .devices import Device
-from .host import Failure, Host
+from .host import Failure, Host, failure
+
+try:
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+except ImportError:  # everything else works without it
+    ELFFile = None
 
 ANY = 0xffff
 INFO = re.compile(rb"PMD_INFO_STRING= *(\{[^\0]*\})\0")
@@ -54,6 +57,9 @@ def read_only_data(file: str) -> bytes:
 def read_drivers(host: Host, program: str) -> list[Driver]:
     """The drivers of NICs in a program, in the libraries that it is linked with, and in the folder
     from which DPDK loads the others."""
+    if ELFFile is None:
+        raise failure("python3-pyelftools", "is not installed, so which NICs fluxcap's drivers "
+                      "take is not known", "apt-get install python3-pyelftools")
     try:
         linked = {os.path.realpath(name) for name in LIBRARY.findall(host.run("ldd", program))}
     except Failure:

@@ -72,8 +72,8 @@ def read(file: str) -> EalArgs:
     except OSError as error:
         raise mistake(file, str(error.strerror)) from None
     except ValueError as error:
-        raise mistake(file, str(error).lower(), f"fluxcap-run -n {file} CONFIG says in which line") \
-            from None
+        raise mistake(file, str(error).lower(),
+                      f"fluxcap-run -n {file} CONFIG says in which line") from None
     args = EalArgs({}, -1, {})
     for name, value in options(words):
         try:

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import time
 STOPS = "stops"  # fluxcap would not start, or must not
 SLOWS = "slows"
 NOTE = "note"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +132,15 @@ class Host:
         """What `ip -j` prints."""
         return json.loads(self.run("ip", "-j", *argv) or "[]")
 
+    def catch_signals(self) -> None:
+        """Let the signals that end a process be a KeyboardInterrupt, which undoes."""
+        for number in SIGNALS:
+            signal.signal(number, interrupt)
+
+    def ignore_signals(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
     def is_root(self) -> bool:
         return os.geteuid() == 0
 
@@ -153,6 +164,10 @@ class Host:
 
     def warn(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+def interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def package(program: str) -> str:

@@ -3,6 +3,7 @@
 
 import re
 
+from .broker import Plan
 from .devices import Device
 from .host import Finding, Host, STOPS, failure, reason
 from .state import State
@@ -12,8 +13,10 @@ NODES = "/sys/devices/system/node"
 WITHOUT_NODES = "/sys/kernel/mm/hugepages"
 MOUNT = "/dev/hugepages"
 
-# EAL's own memory, the ports' descriptors and what lies between: measured, and rounded up.
+# What a plan does not count: EAL's own memory on each node, and for each port and pool its
+# descriptors, and the caches of as many lcores as DPDK is built for. Measured, and rounded up.
 MARGIN = 64 << 20
+MARGIN_OF_EACH = 1 << 20
 
 
 def folder(node: int, size: int = SIZE) -> str:
@@ -31,11 +34,9 @@ def count(host: Host, node: int, which: str, size: int = SIZE) -> int:
     return max(host.number(f"{folder(node, size)}/{which}_hugepages"), 0)
 
 
-def needs(host: Host, memory: dict[int, int], at_start: dict[int, int],
-          ports: list[Device]) -> dict[int, int]:
-    """Pages by NUMA node, of what the plan needs and what EAL's options ask for at the start.
-
-    What may be anywhere is counted on the first port's node.
+def needs(host: Host, plan: Plan, at_start: dict[int, int], ports: list[Device]) -> dict[int, int]:
+    """Pages by NUMA node: what the plan needs, or what EAL's options ask for at the start if that
+    is more. What may be anywhere is counted on the first port's node.
     """
     there = nodes(host)
     home = next((port.node for port in ports if port.node in there), there[0] if there else 0)
@@ -47,7 +48,8 @@ def needs(host: Host, memory: dict[int, int], at_start: dict[int, int],
             settled[where] = settled.get(where, 0) + size
         return settled
 
-    planned = {node: size + MARGIN for node, size in settle(memory).items() if size != 0}
+    margin = MARGIN + plan.n_parts * MARGIN_OF_EACH
+    planned = {node: size + margin for node, size in settle(plan.memory).items() if size != 0}
     asked = settle(at_start)
     return {node: -(-max(planned.get(node, 0), asked.get(node, 0)) // SIZE)
             for node in sorted(planned.keys() | asked.keys())}

@@ -91,9 +91,9 @@ def ssh_connection(host: Host) -> tuple[str, str] | tuple[()]:
 
 
 def goes_by(route: dict, name: str) -> bool:
-    """Whether somebody wanted this route; the kernel makes some for every interface that is up."""
-    destination = route.get("dst", "")
-    if route.get("type") in OWN_ROUTES or destination.startswith(("fe80:", "ff00:")):
+    """Whether somebody wanted this route. The kernel makes some for every interface that is up, and
+    for every address, which is a reason by itself."""
+    if route.get("type") in OWN_ROUTES or route.get("protocol") == "kernel":
         return False
     return name in [route.get("dev"), *(hop.get("dev") for hop in route.get("nexthops", []))]
 

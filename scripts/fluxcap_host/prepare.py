@@ -74,8 +74,8 @@ def needs_vfio(drivers: list[Driver], device: Device) -> bool:
 
 
 def no_iommu_finding(host: Host, device: Device) -> Finding:
-    return Finding(STOPS, device.address, "has no IOMMU, or it is off",
-                   binding.iommu_command(host))
+    return Finding(STOPS, device.address, "has no IOMMU, or it is off: in the firmware (VT-d, "
+                   "AMD-Vi) or on the kernel's command line", binding.iommu_command(host))
 
 
 def examine(host: Host, wishes: Wishes) -> tuple[list[Device], Network]:
@@ -116,6 +116,7 @@ def prepare(host: Host, state: State, wishes: Wishes) -> None:
         if user is not None:
             hand_over(host, state, user, there)
     except BaseException as error:
+        host.ignore_signals()
         host.warn("fluxcap-host: that failed; giving back what was taken")
         left = unwind(host, state, before)
         if isinstance(error, Failure):
@@ -137,9 +138,11 @@ def find_user(name: str) -> pwd.struct_passwd | None:
 
 def take_memory(host: Host, state: State, wishes: Wishes, there: list[Device]) -> None:
     at_start = wishes.eal_args.memory if wishes.eal_args is not None else {}
-    for node, n_pages in hugepages.needs(host, wishes.plan.memory, at_start, there).items():
+    needs = hugepages.needs(host, wishes.plan, at_start, there)
+    for node, n_pages in needs.items():
         hugepages.reserve(host, state, node, n_pages)
-    hugepages.mount(host, state)
+    if not all(hugepages.large_pages_do(host, *need) for need in needs.items()):
+        hugepages.mount(host, state)
 
 
 def take_ports(host: Host, state: State, wishes: Wishes, there: list[Device],

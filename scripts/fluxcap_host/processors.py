@@ -29,8 +29,8 @@ def enough(host: Host, args: EalArgs, named: list[int], n_wanted: int) -> list[F
     for lcore, cpus in sorted(args.cpus.items()):
         if not cpus <= known:
             found.append(Finding(
-                STOPS, f"lcore {lcore}", f"CPU {format_list(cpus - known)} is not there; online are "
-                f"{format_list(known)}", f"give -l CPUs out of {format_list(known)}"))
+                STOPS, f"lcore {lcore}", f"CPU {format_list(cpus - known)} is not there; online "
+                f"are {format_list(known)}", f"give -l CPUs out of {format_list(known)}"))
     missing = set(named) - set(args.cpus)
     if args.cpus and missing:
         found.append(Finding(

@@ -37,7 +37,8 @@ def table(rows: list[list[str]]) -> list[str]:
 
 def as_text(found: Survey) -> str:
     lines = ["NICs"]
-    rows = [["address", "node", "speed", "driver now", "interface", "fluxcap's driver", "id", "use"]]
+    rows = [["address", "node", "speed", "driver now", "interface", "fluxcap's driver", "id",
+             "use"]]
     for nic in found.nics:
         rows.append([nic.address, "?" if nic.node < 0 else str(nic.node), speed(nic.speed_mbps),
                      nic.driver or "-", ",".join(nic.interfaces) or "-",

@@ -168,7 +168,7 @@ def survey(host: Host, state: State, plan: Plan | None, drivers: list[Driver],
                                 "so which NICs it takes is not known", "apt-get install dpdk"))
     if plan is not None:
         findings += check_ports(host, plan, found, drivers, state)
-        needs = hugepages.needs(host, plan.memory, args.memory if args else {}, ports)
+        needs = hugepages.needs(host, plan, args.memory if args else {}, ports)
         findings += check_memory(
             host, needs, state, any(nic.held_by for nic in nics if nic.users),
             f"fluxcap-host prepare {plan.file}")

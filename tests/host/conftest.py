@@ -11,7 +11,6 @@ def bench(tmp_path, monkeypatch):
     """A machine with two NICs behind an IOMMU, and a configuration that uses both."""
     made = Bench(tmp_path)
     monkeypatch.setattr(command, "read_drivers", lambda host, program: NIC_DRIVERS)
-    monkeypatch.setattr(command.signal, "signal", lambda number, action: None)
     made.machine.add_nic(A, "eth1", group="11", up=True)
     made.machine.add_nic(B, "eth2", group="12")
     return made

@@ -42,7 +42,8 @@ class Bench:
         self.machine.environ["FLUXCAP"] = str(program)
         self.describe([A], [B])
 
-    def describe(self, taps, outputs, *, memory=None, named=(), wanted=2, ports=None, name=""):
+    def describe(self, taps, outputs, *, memory=None, named=(), wanted=2, ports=None, pools=(),
+                 name=""):
         """What the configuration says; memory: bytes by NUMA node."""
         if name:
             self.config = self.config.with_name(name)
@@ -53,7 +54,8 @@ class Bench:
             "ports": ports or {}}), encoding="utf-8")
         nodes = [{"node": node, "bytes": size} for node, size in (memory or {-1: 2 << 20}).items()]
         self.config.with_suffix(".--plan").write_text(json.dumps({
-            "nodes": nodes, "lcores": {"named": list(named), "wanted": wanted}}), encoding="utf-8")
+            "ports": [], "pools": list(pools), "nodes": nodes,
+            "lcores": {"named": list(named), "wanted": wanted}}), encoding="utf-8")
 
     def run(self, *argv: str) -> int:
         """Run it; what it says is in machine.said and machine.warned, of this run only."""

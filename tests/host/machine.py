@@ -42,6 +42,7 @@ class Machine(Host):
         self.ancestors: list[int] = []
         self.owners: dict[str, tuple[int, int]] = {}
         self.root_user = True
+        self.signals = ""
         self.renames = ""                        # the name of the next interface that comes
         for name in (PCI, DRIVERS, GROUPS, "/sys/module", "/proc", "/dev/vfio", "/run"):
             self.make_directory(name)
@@ -279,6 +280,12 @@ class Machine(Host):
             raise OSError(errno.EPERM, "refused")
         self.owners[name] = (user, group)
 
+    def catch_signals(self) -> None:
+        self.signals = "caught"
+
+    def ignore_signals(self) -> None:
+        self.signals = "ignored"
+
     def is_root(self) -> bool:
         return self.root_user
 
@@ -298,7 +305,7 @@ class Machine(Host):
         self.warned.append(text)
 
     def snapshot(self) -> dict[str, str]:
-        """Every file and link, but those of fluxcap-host itself; to see that nothing has changed."""
+        """Every file and link but fluxcap-host's own, to see that nothing has changed."""
         root = Path(self.root)
         found = {}
         for path in sorted(root.rglob("*")):

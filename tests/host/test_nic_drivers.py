@@ -14,7 +14,7 @@ from machine import E1000E
 
 from fluxcap_host.devices import Device
 from fluxcap_host.drivers import driver_of, parse_drivers, read_drivers
-from fluxcap_host.host import Host
+from fluxcap_host.host import Failure, Host
 
 BINARY = Path(os.environ.get("FLUXCAP_BUILD", REPOSITORY / "build")).resolve() / "app" / "fluxcap"
 
@@ -72,6 +72,12 @@ def test_an_id_of_the_subsystem_counts():
     b'PMD_INFO_STRING= {"name":"net_pcap","pci_ids":[]}\0'])
 def test_what_is_no_table_is_none(data):
     assert parse_drivers(data) == []
+
+
+def test_without_pyelftools(monkeypatch):
+    monkeypatch.setattr("fluxcap_host.drivers.ELFFile", None)
+    with pytest.raises(Failure, match="is not installed"):
+        read_drivers(Host(), str(BINARY))
 
 
 def test_what_is_no_program_has_no_drivers(tmp_path):

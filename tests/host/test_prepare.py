@@ -128,6 +128,12 @@ def test_hugepages_are_reserved_where_the_plan_wants_them(bench, machine):
     assert machine.page_counts(0) == machine.page_counts(1) == (0, 0)
 
 
+def test_each_pool_needs_a_little_more_than_its_buffers(bench, machine):
+    bench.describe([A], [B], pools=[{}] * 10)
+    assert bench.prepare() == 0
+    assert machine.page_counts(0)[0] == 1 + MARGIN_PAGES + 5
+
+
 def test_hugepages_that_are_there_are_used_and_kept(bench, machine):
     machine.pages(0, 500, 500)
     assert bench.prepare() == 0
@@ -198,6 +204,8 @@ def test_hugepages_of_1_gib_will_do(bench, machine):
     machine.put("/proc/mounts", "none /mnt/huge hugetlbfs rw,pagesize=1024M 0 0")
     assert bench.prepare() == 0
     assert machine.page_counts(0) == (0, 0)
+    assert "/dev/hugepages" not in machine.read("/proc/mounts")
+    assert bench.status()["ready"] is True
 
 
 def test_a_mount_that_is_there_is_used(bench, machine):
@@ -281,10 +289,12 @@ def test_undo_after_a_crash(bench, machine, where, monkeypatch):
 
 def test_an_interrupted_prepare_is_undone(bench, machine):
     before = machine.snapshot()
-    write = machine.write
+    write, reached = machine.write, []
 
     def interrupted(name, text):
+        assert machine.signals == ("ignored" if reached else "caught")
         if name == f"{PCI}/{B}/driver/unbind":
+            reached.append(name)
             raise KeyboardInterrupt
         write(name, text)
 

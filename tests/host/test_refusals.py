@@ -21,7 +21,7 @@ C = "0000:03:00.0"
 
 @pytest.fixture
 def refused(bench, machine):
-    """A function that prepares, sees that it is refused and nothing changes, and gives the words."""
+    """A function that sees that prepare is refused and changes nothing, and gives the words."""
     def attempt(*options):
         before = machine.snapshot()
         assert bench.prepare(*options) == 1
@@ -48,7 +48,7 @@ def test_an_ipv6_address(refused, machine):
 def test_a_link_local_ipv6_address_is_everywhere(bench, machine):
     machine.links["eth1"]["addr_info"].append(address_info("fe80::7", 64, "link"))
     machine.routes += [
-        {"dst": "fe80::/64", "dev": "eth1", "six": True},
+        {"dst": "fe80::/64", "dev": "eth1", "protocol": "kernel", "six": True},
         {"type": "multicast", "dst": "ff00::/8", "dev": "eth1", "table": "local", "six": True},
         {"type": "local", "dst": "fe80::7", "dev": "eth1", "table": "local", "six": True}]
     assert bench.prepare() == 0
@@ -69,7 +69,8 @@ def test_an_ipv6_route_in_another_table(refused, machine):
 
 
 def test_a_route_over_several_interfaces(refused, machine):
-    machine.routes.append({"dst": "198.51.100.0/24", "nexthops": [{"dev": "eth0"}, {"dev": "eth2"}]})
+    machine.routes.append({"dst": "198.51.100.0/24",
+                           "nexthops": [{"dev": "eth0"}, {"dev": "eth2"}]})
     assert f"{B}: its interface eth2 carries the route 198.51.100.0/24" in refused()
 
 
