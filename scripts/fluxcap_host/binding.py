@@ -25,9 +25,14 @@ def iommu_command(host: Host) -> str:
     return boot_command("intel_iommu=on iommu=pt" if is_intel else "iommu=pt")
 
 
+def is_loaded(host: Host, name: str) -> bool:
+    """Whether a kernel module is there, loaded or built in."""
+    return host.exists(f"/sys/module/{name.replace('-', '_')}")
+
+
 def module(host: Host, state: State, name: str) -> None:
     """Load a kernel module, if it is not there."""
-    if host.exists(f"/sys/module/{name.replace('-', '_')}"):
+    if is_loaded(host, name):
         return
     state.modules.append(name)
     state.save()

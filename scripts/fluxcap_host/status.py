@@ -114,6 +114,9 @@ def check_ports(host: Host, plan: Plan, found: list[Device], drivers: list[Drive
         former = state.ports.get(address, {"speed": 0})
         findings += check_slot(host, device, devices.speed_mbps(host, device) or former["speed"])
         if not needs_vfio(drivers, device):
+            findings += [Finding(STOPS, address, f"needs the kernel module {name}", mend)
+                         for name in driver_of(drivers, device).kernel_modules
+                         if not binding.is_loaded(host, name)]
             continue
         if not device.has_iommu and device.driver != binding.VFIO:
             findings.append(no_iommu_finding(host, device))

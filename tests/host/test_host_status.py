@@ -189,6 +189,18 @@ def test_a_slot_that_is_slower_than_the_link(bench, ready, machine):
     assert the_finding(ready)["what"] == "its slot carries 2000 Mbit/s, its link 10000"
 
 
+def test_modules_that_a_nic_needs_beside_its_driver(bench, machine):
+    port = machine.add_nic("0000:03:00.0", "eth3", driver="mlx5_core", ids=(0x15b3, 0x1017, 1, 2))
+    machine.modules_on_disk |= {"ib_uverbs", "mlx5_core", "mlx5_ib"}
+    bench.describe([port], [port])
+    machine.load_module("mlx5_core")
+    stops = [what for severity, subject, what in bench.findings()
+             if (severity, subject) == ("stops", port)]
+    assert stops == ["needs the kernel module ib_uverbs", "needs the kernel module mlx5_ib"]
+    assert bench.prepare() == 0
+    assert bench.status()["ready"] is True
+
+
 # --- lcores
 
 def test_cpus_that_are_not_isolated(ready, machine):
