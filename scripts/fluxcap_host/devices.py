@@ -12,6 +12,9 @@ NETWORK_CLASS = "02"
 # Drivers that give a device to a process, or leave it alone: nobody else uses it.
 IDLE_DRIVERS = ("", "pci-stub", "pcieport", "shpchp")
 
+# Drivers of the kernel for processes: like vfio-pci they have no interface.
+USER_DRIVERS = ("uio_pci_generic", "igb_uio")
+
 
 @dataclasses.dataclass
 class Device:
@@ -24,6 +27,7 @@ class Device:
     group: str                      # IOMMU group, '' when there is none
     has_iommu: bool
     interfaces: list[str]
+    is_hidden: bool                 # a driver works with it, and its interface is not to be seen
     n_functions: int                # virtual functions that are switched on
 
     @property
@@ -46,25 +50,35 @@ def read(host: Host, address: str) -> Device | None:
     if not host.exists(place):
         return None
     group = host.link(f"{place}/iommu_group")
+    driver = host.link(f"{place}/driver")
+    interfaces = read_interfaces(host, place)
     override = host.read(f"{place}/driver_override")
     return Device(
         address=address,
         ids=tuple(host.number(f"{place}/{name}", 0xffff) for name in
                   ("vendor", "device", "subsystem_vendor", "subsystem_device")),
         pci_class=host.read(f"{place}/class").removeprefix("0x"),
-        driver=host.link(f"{place}/driver"),
+        driver=driver,
         override="" if override == "(null)" else override,
         node=host.number(f"{place}/numa_node"),
         group=group,
         has_iommu=group != "" and host.read(f"{GROUPS}/{group}/name") != "vfio-noiommu",
-        interfaces=read_interfaces(host, place),
+        interfaces=interfaces,
+        is_hidden=not interfaces and not is_idle(driver) and driver not in USER_DRIVERS
+        and (driver != "virtio-pci" or any(host.link(f"{name}/driver")
+                                           for name in virtio_devices(host, place))),
         n_functions=max(host.number(f"{place}/sriov_numvfs"), 0))
 
 
 def read_interfaces(host: Host, place: str) -> list[str]:
     """A device's network interfaces. Those of virtio are below a device of their own."""
-    virtio = [f"{place}/{name}" for name in host.names(place) if name.startswith("virtio")]
-    return [name for below in (place, *virtio) for name in host.names(f"{below}/net")]
+    return [name for below in (place, *virtio_devices(host, place))
+            for name in host.names(f"{below}/net")]
+
+
+def virtio_devices(host: Host, place: str) -> list[str]:
+    """The device that virtio-pci makes of a PCI device, and that has a driver of its own."""
+    return [f"{place}/{name}" for name in host.names(place) if name.startswith("virtio")]
 
 
 def nics(host: Host) -> list[Device]:

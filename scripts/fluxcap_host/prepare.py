@@ -14,9 +14,6 @@ from .network import Network
 from .state import State
 from .unwind import in_use, unwind
 
-# Drivers of the kernel for processes: like vfio-pci they have no interface.
-USER_DRIVERS = ("uio_pci_generic", "igb_uio")
-
 
 @dataclasses.dataclass
 class Wishes:
@@ -45,8 +42,7 @@ def refusals(host: Host, device: Device, configured: set[str], drivers: list[Dri
     if device.n_functions:
         refuse(f"its {device.n_functions} virtual functions would go with it",
                f"echo 0 >{devices.PCI}/{device.address}/sriov_numvfs")
-    if not device.interfaces and not devices.is_idle(device.driver) \
-            and device.driver not in USER_DRIVERS:
+    if device.is_hidden:
         refuse(f"{device.driver} works with it, but its interface is not here: it may be in "
                "another network namespace", "ip netns exec NAMESPACE ip link set NIC netns 1")
     for name in device.interfaces:

@@ -26,7 +26,7 @@ def drivers():
 
 
 def device(*ids):
-    return Device("0000:01:00.0", ids, "020000", "", "", 0, "", False, [], 0)
+    return Device("0000:01:00.0", ids, "020000", "", "", 0, "", False, [], False, 0)
 
 
 def test_drivers_and_their_devices_are_those_that_dpdk_pmdinfo_says(drivers):

@@ -187,6 +187,22 @@ def test_an_interface_in_another_network_namespace(refused, machine):
     assert "it may be in another network namespace" in refused()
 
 
+def test_a_virtio_interface_in_another_network_namespace(refused, bench, machine):
+    machine.add_nic(C, "eth3", driver="virtio-pci", group="13")
+    bench.describe([C], [C])
+    shutil.rmtree(machine.path(f"{PCI}/{C}/virtio0/net"))
+    machine.point(f"{PCI}/{C}/virtio0/driver", "../../../../bus/virtio/drivers/virtio_net")
+    assert "it may be in another network namespace" in refused()
+
+
+def test_a_virtio_nic_without_the_module_of_its_interface(bench, machine):
+    machine.add_nic(C, "eth3", driver="virtio-pci", group="13")
+    bench.describe([C], [C])
+    shutil.rmtree(machine.path(f"{PCI}/{C}/virtio0/net"))
+    assert bench.prepare() == 0
+    assert machine.driver(C) == "vfio-pci"
+
+
 def test_every_reason_is_said_at_once(refused, machine):
     machine.links["eth1"]["addr_info"].append(address_info("192.0.2.7", 24))
     machine.routes.append({"dst": "default", "gateway": "198.51.100.1", "dev": "eth2"})
