@@ -401,6 +401,7 @@ def test_a_user_gets_the_files_and_loses_them(bench, machine):
     for file in ("/dev/vfio/11", "/dev/vfio/12", "/dev/hugepages"):
         assert machine.owner(file) == (65534, 65534)
     assert bench.prepare("--user", "nobody") == 0
+    assert not any("belongs to" in line for line in machine.said)
     assert bench.undo() == 0
     assert machine.snapshot() == before
 

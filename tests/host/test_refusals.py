@@ -4,6 +4,7 @@
 
 import fcntl
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -151,7 +152,7 @@ def test_a_group_of_two_configured_ports(bench, machine):
 
 
 def test_no_such_device(refused, bench):
-    bench.describe([A], [C])
+    bench.describe([A], [C], ports={C: {"mtu": 1500}, A: {"optional": True}})
     assert f"{C}: no such PCI device" in refused()
 
 
@@ -234,16 +235,20 @@ def test_no_configuration(bench):
 
 
 def test_a_state_file_that_is_somebody_elses(bench, machine):
-    machine.put("/run/fluxcap-host.json", '{"version": 99}')
+    assert bench.prepare() == 0
+    state = {**bench.state, "version": 99}
     before = machine.snapshot()
-    assert bench.prepare() == 1
-    assert "is not what this fluxcap-host writes" in bench.complaint
-    assert machine.snapshot() == before
+    for text in ("[]", "{}", "{", json.dumps(state)):
+        machine.put("/run/fluxcap-host.json", text)
+        for call in (bench.prepare, bench.undo):
+            assert call() == 1
+            assert "is not what this fluxcap-host writes" in bench.complaint
+        assert machine.snapshot() == before
 
 
 def test_only_one_at_a_time(bench, machine):
     with open(machine.path("/run/fluxcap-host.json.lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)
         assert bench.prepare() == 1
     assert "another fluxcap-host is at work" in bench.complaint
 
