@@ -91,6 +91,13 @@ static void correct_tap(struct fc_port_facts *facts, struct rte_kvargs *argument
 	facts->max_rx_queues = 1;
 }
 
+static void correct_vmxnet3(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	RTE_SET_USED(arguments);
+	/* The first buffer of a frame comes from one ring, the others from another. */
+	facts->spare_rx_rings = 1;
+}
+
 static const struct {
 	const char *driver;
 	void (*correct)(struct fc_port_facts *facts, struct rte_kvargs *arguments);
@@ -101,6 +108,7 @@ static const struct {
 	{ "net_af_packet", correct_af_packet },
 	{ "net_af_xdp", correct_af_xdp },
 	{ "net_tap", correct_tap },
+	{ "net_vmxnet3", correct_vmxnet3 },
 };
 
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info)

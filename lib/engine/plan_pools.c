@@ -60,7 +60,8 @@ static uint32_t count_segments(const struct fc_plan_port *port)
 static uint32_t count_for_ports(const struct fc_plan *plan, uint16_t index)
 {
 	const struct fc_plan_port *rx = &plan->ports[index];
-	uint32_t n = (uint32_t)rx->n_rx_queues * rx->rx_descriptors;
+	uint32_t n =
+		(uint32_t)rx->n_rx_queues * rx->rx_descriptors * (1U + rx->facts.spare_rx_rings);
 	uint32_t n_segments = count_segments(rx);
 
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
@@ -141,7 +142,7 @@ static void count_rx_pool(struct fc_plan *plan, uint16_t index)
 		port->n_for_lcores = count_for_lcores(plan, index);
 	} else {
 		/* As many again for drivers that take a few more, or use them to send. */
-		port->n_for_ports = 2U * port->rx_descriptors;
+		port->n_for_ports = (2U + port->facts.spare_rx_rings) * port->rx_descriptors;
 		port->n_for_lcores = port->receives ? 2 * FC_BURST : 0;
 	}
 	if (port->ends)

@@ -147,6 +147,21 @@ static void test_pool_on_two_lcores(void **state)
 	}
 }
 
+/* A queue may have a second ring, which its driver fills with buffers as well: vmxnet3. */
+static void test_spare_rx_rings(void **state)
+{
+	(void)state;
+	for (uint16_t n_spare = 0; n_spare <= 1; n_spare++) {
+		struct setup s;
+
+		begin(&s, ONE_TO_TWO "}", 1);
+		s.facts[0].rx_descriptors = 512;
+		s.facts[0].spare_rx_rings = n_spare;
+		assert_int_equal(make(&s)->ports[0].n_for_ports, 512 * (1 + n_spare) + 1024 + 1024);
+		end(&s);
+	}
+}
+
 /* Rings hold packets, and a packet may have several segments: five of 2 KiB for 9,000 bytes. */
 static void test_segments(void **state)
 {
@@ -503,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_port_names),
 		cmocka_unit_test(test_pool_on_one_lcore),
 		cmocka_unit_test(test_pool_on_two_lcores),
+		cmocka_unit_test(test_spare_rx_rings),
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_many_queues),
 		cmocka_unit_test(test_shared_port),

@@ -43,8 +43,9 @@ struct fc_port_facts {
 	uint16_t rx_descriptors; /**< that the driver likes best */
 	uint16_t tx_descriptors;
 	struct fc_limits rx_limits, tx_limits;
-	uint16_t tx_held; /**< packets that a full port holds besides its descriptors */
-	uint16_t mtu;	  /**< of the kernel interface behind it, 0: there is none */
+	uint16_t spare_rx_rings; /**< of as many descriptors, that an rx queue fills besides */
+	uint16_t tx_held;	 /**< packets that a full port holds besides its descriptors */
+	uint16_t mtu;		 /**< of the kernel interface behind it, 0: there is none */
 	uint16_t max_mtu;
 	uint32_t max_rx_frame; /**< longest frame that it gives in one buffer, 0: by the MTU */
 	uint32_t max_tx_frame; /**< limit of the driver itself, UINT32_MAX: none */
