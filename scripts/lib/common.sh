@@ -63,11 +63,8 @@ install_packages() {
 		say "with sudo, because only root may install"
 		become_root=(sudo)
 	fi
-	{
-		"${become_root[@]}" apt-get update -q &&
-			"${become_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install \
-				-q -y --no-install-recommends "${missing[@]}"
-	} </dev/null 2>&1 | progress "$log" || {
+	"${become_root[@]}" "$root/scripts/lib/apt-install" "${missing[@]}" </dev/null 2>&1 |
+		progress "$log" || {
 		tail -n 20 "$log" >&2
 		die "apt-get failed; all it said is in $log"
 	}
