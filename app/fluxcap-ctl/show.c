@@ -11,6 +11,7 @@
 #define NAME_WIDTH  18
 #define COUNT_WIDTH 26
 #define TEXT_SIZE   256
+#define LINE_WIDTH  78
 
 /* What packets are lost by, and differences that should be none: not worth a line when zero. */
 static const char *const drop_reasons[] = {
@@ -32,7 +33,11 @@ static const char *const drop_reasons[] = {
 };
 
 /* Whole numbers that count nothing. */
-static const char *const settings[] = { "link", "ring_bytes", "pool_size", "pool_free" };
+static const char *const settings[] = { "link", "ring_bytes", "ring_buffers", "pool_size",
+	"pool_free", "flaps", "last_change" };
+
+/* The ends of names of whole numbers that are times. */
+static const char *const time_units[] = { "_s", "_ms", "_us", "_ns" };
 
 static bool is_in(const char *key, const char *const *list, size_t n_list)
 {
@@ -42,14 +47,31 @@ static bool is_in(const char *key, const char *const *list, size_t n_list)
 	return false;
 }
 
+static bool ends_in(const char *key, const char *end)
+{
+	size_t n_key = strlen(key), n_end = strlen(end);
+
+	return n_key > n_end && strcmp(key + n_key - n_end, end) == 0;
+}
+
+/* Reassembly counts nothing on most taps, whatever its counters are. */
 static bool is_drop_reason(const char *key)
 {
-	return is_in(key, drop_reasons, sizeof(drop_reasons) / sizeof(drop_reasons[0]));
+	return is_in(key, drop_reasons, sizeof(drop_reasons) / sizeof(drop_reasons[0])) ||
+	       strncmp(key, "fragments_", strlen("fragments_")) == 0;
+}
+
+static bool is_time(const char *key)
+{
+	for (size_t i = 0; i < sizeof(time_units) / sizeof(time_units[0]); i++)
+		if (ends_in(key, time_units[i]))
+			return true;
+	return false;
 }
 
 static bool is_counter(const char *key, const json_t *value)
 {
-	return json_is_integer(value) &&
+	return json_is_integer(value) && !is_time(key) &&
 	       !is_in(key, settings, sizeof(settings) / sizeof(settings[0]));
 }
 
@@ -139,19 +161,30 @@ static void print_counters(FILE *out, const json_t *object, bool zeros)
 	}
 }
 
-/* The settings and states of an object, in one line after its title. */
-static void print_texts(FILE *out, const json_t *object)
+/*
+ * The settings and states of an object, after its title and as far as they fit in its line; then in
+ * lines below it.
+ */
+static void print_texts(FILE *out, const json_t *object, size_t used)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach ((json_t *)object, key, value) {
 		char name[TEXT_SIZE], text[TEXT_SIZE];
+		size_t size;
 
 		if (is_counter(key, value))
 			continue;
 		fc_unit_printable(name, sizeof(name), key);
-		fprintf(out, "  %s %s", name, value_text(text, value));
+		value_text(text, value);
+		size = strlen("   ") + strlen(name) + strlen(text);
+		if (used > 0 && used + size > LINE_WIDTH) {
+			fputc('\n', out);
+			used = 0;
+		}
+		fprintf(out, "  %s %s", name, text);
+		used += size;
 	}
 	fputc('\n', out);
 }
@@ -165,10 +198,11 @@ static void print_objects(FILE *out, const char *what, const json_t *objects, bo
 		fprintf(out, "\n%s (none)\n", what);
 	json_object_foreach ((json_t *)objects, key, object) {
 		char name[TEXT_SIZE];
+		int used;
 
 		fc_unit_printable(name, sizeof(name), key);
-		fprintf(out, "\n%s %s", what, name);
-		print_texts(out, object);
+		used = fprintf(out, "\n%s %s", what, name);
+		print_texts(out, object, used > 0 ? (size_t)used : 0);
 		print_counters(out, object, zeros);
 	}
 }
@@ -181,11 +215,12 @@ static void print_feeds(FILE *out, const json_t *feeds, bool zeros)
 	json_object_foreach ((json_t *)feeds, tap, outputs) {
 		json_object_foreach (outputs, output, feed) {
 			char from[TEXT_SIZE], to[TEXT_SIZE];
+			int used;
 
 			fc_unit_printable(from, sizeof(from), tap);
 			fc_unit_printable(to, sizeof(to), output);
-			fprintf(out, "\nfeed %s -> %s", from, to);
-			print_texts(out, feed);
+			used = fprintf(out, "\nfeed %s -> %s", from, to);
+			print_texts(out, feed, used > 0 ? (size_t)used : 0);
 			print_counters(out, feed, zeros);
 		}
 	}

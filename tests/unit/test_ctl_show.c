@@ -113,6 +113,28 @@ static void test_odd_values(void **state)
 	free(text);
 }
 
+/* Fields of which this program knows only what their names and types tell. */
+static void test_later_fields(void **state)
+{
+	char *text = show("{\"taps\":{\"a\":{\"port\":\"0000:03:00.0\",\"link\":\"up\","
+			  "\"state\":\"running\",\"flaps\":2,"
+			  "\"last_change\":\"2026-11-23T12:34:56+0100\",\"idle_ms\":70,"
+			  "\"fragments_held\":0,\"fragments_waiting\":5,\"fragments_refused\":0}},"
+			  "\"outputs\":{\"o\":{\"next_hop\":\"192.0.2.9\","
+			  "\"next_hop_mac\":\"02:00:00:00:00:09\",\"tx_packets\":1}}}",
+		false);
+
+	(void)state;
+	assert_non_null(strstr(text, "\ntap a  port 0000:03:00.0  link up  state running  flaps 2\n"
+				     "  last_change 2026-11-23T12:34:56+0100  idle_ms 70\n"));
+	assert_non_null(strstr(text, "  fragments_waiting                          5\n"));
+	assert_null(strstr(text, "fragments_held"));
+	assert_null(strstr(text, "fragments_refused"));
+	assert_non_null(
+		strstr(text, "\noutput o  next_hop 192.0.2.9  next_hop_mac 02:00:00:00:00:09\n"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_bytes_alone),
 		cmocka_unit_test(test_odd_values),
+		cmocka_unit_test(test_later_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
