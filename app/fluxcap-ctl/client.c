@@ -182,6 +182,9 @@ static int wait_readable(struct fc_client *client, const char *what, struct fc_p
 		if (n_ready < 0 && errno == EINTR)
 			continue;
 		if (n_ready > 0 && fds[1].revents != 0) {
+			if (client->options->wake != NULL &&
+				client->options->wake(client->options->wake_context))
+				continue;
 			fc_problem_set(problem, FC_PROBLEM_INTERRUPTED, "interrupted");
 			return -EINTR;
 		}

@@ -2,6 +2,8 @@
 #ifndef FC_CTL_CLIENT_H
 #define FC_CTL_CLIENT_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "place.h"
@@ -15,7 +17,10 @@ struct fc_client_options {
 	const char *prefix;	     /**< EAL's --file-prefix of the process */
 	struct fc_place_rules rules; /**< where its runtime directory can be */
 	int timeout_ms;		     /**< longest wait for a connection and for each answer, > 0 */
-	int wake_fd;		     /**< waiting ends when this can be read; -1: none */
+	int wake_fd;		     /**< waiting is broken off when this can be read; -1: none */
+	/** Called then; true: go on waiting. NULL: waiting ends. */
+	bool (*wake)(void *context);
+	void *wake_context;
 };
 
 /**
@@ -25,7 +30,7 @@ struct fc_client_options {
  * @param problem  FC_PROBLEM_CONNECTION with the socket, the cause and the remedy: no such socket
  *                 (and which prefixes there are), no permission, nobody listens, too many clients,
  *                 no greeting in time. FC_PROBLEM_ANSWER when it is not telemetry v2.
- *                 FC_PROBLEM_INTERRUPTED when options->wake_fd became readable.
+ *                 FC_PROBLEM_INTERRUPTED when options->wake_fd ended the wait.
  * @return         The client (end with fc_client_close()), or NULL with @p problem set.
  */
 struct fc_client *fc_client_open(

@@ -109,17 +109,21 @@ static int add_object(void *context, const char *name, json_t *answer, struct fc
 	return json_object_set(context, name, answer) < 0 ? out_of_memory(problem) : 0;
 }
 
+static int not_a_pair(const char *name, struct fc_problem *problem)
+{
+	fc_problem_set(problem, FC_PROBLEM_ANSWER,
+		"the answer to /fluxcap/feeds has \"%s\", which is not TAP,OUTPUT", name);
+	return -EPROTO;
+}
+
 static int add_feed(void *context, const char *name, json_t *answer, struct fc_problem *problem)
 {
 	const char *comma = strchr(name, ',');
 	char tap[COMMAND_SIZE];
 	json_t *outputs;
 
-	if (comma == NULL) {
-		fc_problem_set(problem, FC_PROBLEM_ANSWER,
-			"the answer to /fluxcap/feeds has \"%s\", which is not TAP,OUTPUT", name);
-		return -EPROTO;
-	}
+	if (comma == NULL)
+		return not_a_pair(name, problem);
 	snprintf(tap, sizeof(tap), "%.*s", (int)(comma - name), name);
 	outputs = json_object_get(context, tap);
 	if (outputs == NULL) {
@@ -247,28 +251,81 @@ struct row_adder {
 static int add_row(void *context, const char *name, json_t *answer, struct fc_problem *problem)
 {
 	const struct row_adder *adder = context;
+	uint64_t time_ns = now_ns();
 	struct fc_row *row = fc_sample_add(adder->sample);
 
+	if (adder->kind == FC_ROW_FEED && strchr(name, ',') == NULL)
+		return not_a_pair(name, problem);
 	if (row == NULL)
 		return out_of_memory(problem);
-	fc_row_read(row, adder->kind, name, answer, now_ns());
+	fc_row_read(row, adder->kind, name, answer, time_ns);
 	return 0;
 }
 
-static int fetch_rows(
+/* As fetch_unlisted_feeds(), for rows. */
+static int add_unlisted_feeds(
+	struct fc_client *client, struct row_adder *adder, struct fc_problem *problem)
+{
+	struct fc_sample *sample = adder->sample;
+	/* Rows move when one is added, but those of taps and outputs keep their index. */
+	size_t n_rows = sample->n_rows;
+
+	for (size_t t = 0; t < n_rows && sample->rows[t].kind == FC_ROW_TAP; t++) {
+		for (size_t o = t + 1; o < n_rows && sample->rows[o].kind != FC_ROW_FEED; o++) {
+			struct fc_row like = { .kind = FC_ROW_FEED };
+			char name[2 * FC_ROW_NAME_SIZE], request[COMMAND_SIZE];
+			json_t *answer;
+			int rc = 0;
+
+			if (sample->rows[o].kind != FC_ROW_OUTPUT)
+				continue;
+			memcpy(like.name, sample->rows[t].name, sizeof(like.name));
+			memcpy(like.output, sample->rows[o].name, sizeof(like.output));
+			if (fc_sample_find(sample, &like) != NULL)
+				continue;
+			snprintf(name, sizeof(name), "%s,%s", like.name, like.output);
+			snprintf(request, sizeof(request), "/fluxcap/feed,%s", name);
+			answer = ask_typed(client, request, JSON_OBJECT, problem);
+			if (answer == NULL)
+				return -EPROTO;
+			if (!json_is_null(answer))
+				rc = add_row(adder, name, answer, problem);
+			json_decref(answer);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int add_feeds(struct fc_client *client, struct fc_sample *sample, struct fc_problem *problem)
+{
+	struct row_adder adder = { sample, FC_ROW_FEED };
+	size_t n_feeds = 0, size = 0;
+
+	if (visit_list(client, "/fluxcap/feeds", "/fluxcap/feed", add_row, &adder, problem) < 0)
+		return -EPROTO;
+	for (size_t i = 0; i < sample->n_rows; i++) {
+		const struct fc_row *row = &sample->rows[i];
+
+		if (row->kind != FC_ROW_FEED)
+			continue;
+		n_feeds++;
+		size += strlen("\"\",,") + strlen(row->name) + strlen(row->output);
+	}
+	if (!may_be_cut(n_feeds, size, fc_client_max_reply(client)))
+		return 0;
+	return add_unlisted_feeds(client, &adder, problem);
+}
+
+static int add_lcores(
 	struct fc_client *client, struct fc_sample *sample, struct fc_problem *problem)
 {
-	struct row_adder taps = { sample, FC_ROW_TAP }, outputs = { sample, FC_ROW_OUTPUT };
 	struct row_adder adder = { sample, FC_ROW_LCORE };
+	json_t *lcores = ask_lcores(client, problem), *lcore;
 	const char *id;
-	json_t *lcores, *lcore;
 	int rc = 0;
 
-	if (visit_list(client, "/fluxcap/taps", "/fluxcap/tap", add_row, &taps, problem) < 0 ||
-		visit_list(client, "/fluxcap/outputs", "/fluxcap/output", add_row, &outputs,
-			problem) < 0)
-		return -EPROTO;
-	lcores = ask_lcores(client, problem);
 	if (lcores == NULL)
 		return -EPROTO;
 	json_object_foreach (lcores, id, lcore) {
@@ -278,6 +335,20 @@ static int fetch_rows(
 	}
 	json_decref(lcores);
 	return rc;
+}
+
+static int fetch_rows(
+	struct fc_client *client, struct fc_sample *sample, struct fc_problem *problem)
+{
+	struct row_adder taps = { sample, FC_ROW_TAP }, outputs = { sample, FC_ROW_OUTPUT };
+
+	if (visit_list(client, "/fluxcap/taps", "/fluxcap/tap", add_row, &taps, problem) < 0 ||
+		visit_list(client, "/fluxcap/outputs", "/fluxcap/output", add_row, &outputs,
+			problem) < 0)
+		return -EPROTO;
+	if (add_feeds(client, sample, problem) < 0)
+		return -EPROTO;
+	return add_lcores(client, sample, problem);
 }
 
 struct fc_sample *fc_fetch_sample(struct fc_client *client, struct fc_problem *problem)
@@ -294,6 +365,8 @@ struct fc_sample *fc_fetch_sample(struct fc_client *client, struct fc_problem *p
 		goto failed;
 	fc_sample_read_info(sample, info);
 	sample->pid = fc_client_pid(client);
+	sample->time_ns = now_ns();
+	sample->when = time(NULL);
 	json_decref(info);
 	if (fetch_rows(client, sample, problem) < 0)
 		goto failed;

@@ -20,7 +20,7 @@
 json_t *fc_fetch_all(struct fc_client *client, struct fc_problem *problem);
 
 /**
- * Ask a process for the rows of the live view: taps, outputs and lcores.
+ * Ask a process for the rows of the live view: taps, outputs, feeds and lcores.
  *
  * @param problem  As for fc_fetch_all().
  * @return         The sample, each row with the monotonic time at which its answer came (free with

@@ -5,18 +5,22 @@
 #include <stdbool.h>
 
 #include "client.h"
+#include "order.h"
 
 /** What the live view is asked to do. */
 struct fc_live_options {
-	struct fc_client_options client; /**< wake_fd is set by fc_live_run() */
+	struct fc_client_options client; /**< how it is woken is set by fc_live_run() */
 	double interval_s;		 /**< between two refreshes, > 0 */
 	unsigned long count;		 /**< refreshes until it ends, 0: until it is stopped */
-	bool wide;			 /**< each drop reason in its own column */
+	bool wide;			 /**< each drop reason by itself */
+	bool feeds;			 /**< the feeds below each output */
+	enum fc_order order;
+	bool is_reverse;
 };
 
 /**
  * Run the live view on standard output until it has shown enough or is stopped (SIGINT, SIGTERM,
- * SIGHUP, or the key q on a terminal).
+ * SIGHUP, SIGQUIT, or the key q on a terminal).
  *
  * A process that ends is waited for: the view says so and connects again.
  *

@@ -14,13 +14,16 @@
 #include "client.h"
 #include "fetch.h"
 #include "live.h"
+#include "order.h"
 #include "show.h"
+#include "view.h"
 
 #define STATUS_FAILED 1
 #define STATUS_USAGE  2
 
 static const char usage_text[] =
-	"Usage: fluxcap-ctl [-f FILE_PREFIX] io [-w] [--interval SECONDS] [--count N]\n"
+	"Usage: fluxcap-ctl [-f FILE_PREFIX] io [--interval SECONDS] [--count N]\n"
+	"                   [--sort COLUMN] [--reverse] [--feeds] [--wide]\n"
 	"       fluxcap-ctl [-f FILE_PREFIX] show [--all | --json]\n"
 	"       fluxcap-ctl check FILE\n"
 	"\n"
@@ -32,7 +35,11 @@ static const char usage_text[] =
 	"  -t, --timeout SECONDS     longest wait for each answer (default: 3)\n"
 	"  -i, --interval SECONDS    io: time between refreshes, 0.1 to 3600 (default: 1)\n"
 	"  -n, --count N             io: end after N refreshes (default: go on)\n"
-	"  -w, --wide                io: a column for each drop reason (130 columns)\n"
+	"  -s, --sort COLUMN         io: config (default), name, bits, packets, drops,\n"
+	"                            or backlog\n"
+	"  -r, --reverse             io: sort the other way round\n"
+	"  -F, --feeds               io: also each feed, below its output\n"
+	"  -w, --wide                io: each drop reason by its name\n"
 	"  -a, -v, --all             show: also the drop reasons that are zero\n"
 	"  -j, --json                show: one JSON object, for scripts\n"
 	"  -h, --help                print this text\n"
@@ -91,9 +98,50 @@ static int parse_count(unsigned long *count, const char *text)
 	return 0;
 }
 
+static int parse_order(enum fc_order *order, const char *text)
+{
+	int found = fc_order_parse(text);
+
+	if (found < 0)
+		return complain(
+			"--sort: '%s' is not config, name, bits, packets, drops or backlog", text);
+	*order = (enum fc_order)found;
+	return 0;
+}
+
+/* The options that only io takes. */
+static int parse_io_option(struct arguments *arguments, int letter)
+{
+	struct fc_live_options *live = &arguments->live;
+
+	switch (letter) {
+	case 'i':
+		arguments->io_option = "--interval";
+		return parse_seconds(&live->interval_s, "--interval", optarg, FC_INTERVAL_MIN);
+	case 'n':
+		arguments->io_option = "--count";
+		return parse_count(&live->count, optarg);
+	case 's':
+		arguments->io_option = "--sort";
+		return parse_order(&live->order, optarg);
+	case 'r':
+		arguments->io_option = "--reverse";
+		live->is_reverse = true;
+		return 0;
+	case 'F':
+		arguments->io_option = "--feeds";
+		live->feeds = true;
+		return 0;
+	default:
+		arguments->io_option = "--wide";
+		live->wide = true;
+		return 0;
+	}
+}
+
 static int parse_option(struct arguments *arguments, int letter)
 {
-	double timeout_s;
+	double timeout_s = 0;
 
 	switch (letter) {
 	case 'f':
@@ -107,15 +155,12 @@ static int parse_option(struct arguments *arguments, int letter)
 		arguments->live.client.timeout_ms = (int)lround(timeout_s * 1000);
 		return 0;
 	case 'i':
-		arguments->io_option = "--interval";
-		return parse_seconds(&arguments->live.interval_s, "--interval", optarg, 0.1);
 	case 'n':
-		arguments->io_option = "--count";
-		return parse_count(&arguments->live.count, optarg);
+	case 's':
+	case 'r':
+	case 'F':
 	case 'w':
-		arguments->io_option = "--wide";
-		arguments->live.wide = true;
-		return 0;
+		return parse_io_option(arguments, letter);
 	case 'a':
 	case 'v':
 		arguments->show_option = "--all";
@@ -173,6 +218,9 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "interval", required_argument, NULL, 'i' },
 		{ "count", required_argument, NULL, 'n' },
+		{ "sort", required_argument, NULL, 's' },
+		{ "reverse", no_argument, NULL, 'r' },
+		{ "feeds", no_argument, NULL, 'F' },
 		{ "wide", no_argument, NULL, 'w' },
 		{ "all", no_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
@@ -182,7 +230,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	};
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "f:t:i:n:wavjhV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "f:t:i:n:s:rFwavjhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V') {
 			fputs(letter == 'h' ? usage_text : "fluxcap-ctl " FC_VERSION "\n", stdout);
 			return 1;

@@ -2,11 +2,20 @@
 #include "screen.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
+
+#define N_FATAL (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
+
+/* A signal handler has no argument of its own to find the screen by. */
+static struct fc_screen *entered;
+static struct sigaction former_actions[N_FATAL];
 
 static int write_all(int fd, const char *text, size_t size)
 {
@@ -23,50 +32,79 @@ static int write_all(int fd, const char *text, size_t size)
 	return 0;
 }
 
-void fc_screen_enter(struct fc_screen *screen, int fd)
+/* Only calls that are safe in a signal handler. */
+static void give_back(struct fc_screen *screen)
 {
-	/* The other screen, no cursor, no wrapping of a line that fills the last column. */
-	static const char enter[] = "\033[?1049h\033[?25l\033[?7l";
-	struct termios keys;
+	static const char leave[] = "\033[0m\033[?7h\033[?25h\033[?1049l";
 
-	screen->fd = fd;
-	screen->has_keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &screen->saved) == 0;
+	write_all(screen->fd, leave, sizeof(leave) - 1);
+	if (screen->has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &screen->saved);
+}
+
+static void on_fatal(int number)
+{
+	struct fc_screen *screen = entered;
+
+	entered = NULL;
+	if (screen != NULL)
+		give_back(screen);
+	for (size_t i = 0; i < N_FATAL; i++)
+		sigaction(fatal_signals[i], &former_actions[i], NULL);
+	raise(number);
+}
+
+static void take(struct fc_screen *screen, const char *code)
+{
+	struct termios keys = screen->saved;
+
 	if (screen->has_keys) {
-		keys = screen->saved;
 		keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 		keys.c_cc[VMIN] = 1;
 		keys.c_cc[VTIME] = 0;
 		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
 	}
-	write_all(fd, enter, sizeof(enter) - 1);
+	/* No cursor, no wrapping of a line that fills the last column. */
+	write_all(screen->fd, code, strlen(code));
+	write_all(screen->fd, "\033[?25l\033[?7l", strlen("\033[?25l\033[?7l"));
+}
+
+void fc_screen_enter(struct fc_screen *screen, int fd)
+{
+	struct sigaction action = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND };
+
+	screen->fd = fd;
+	screen->has_keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &screen->saved) == 0;
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < N_FATAL; i++)
+		sigaction(fatal_signals[i], &action, &former_actions[i]);
+	entered = screen;
+	/* The other screen, and the place of the cursor on this one. */
+	take(screen, "\033[?1049h");
 	screen->is_entered = true;
+}
+
+void fc_screen_resume(struct fc_screen *screen)
+{
+	/* The place of the cursor is known, and it is another one now. */
+	if (screen->is_entered)
+		take(screen, "\033[?1047h");
 }
 
 void fc_screen_leave(struct fc_screen *screen)
 {
-	static const char leave[] = "\033[?7h\033[?25h\033[?1049l";
-
 	if (!screen->is_entered)
 		return;
-	write_all(screen->fd, leave, sizeof(leave) - 1);
-	if (screen->has_keys)
-		tcsetattr(STDIN_FILENO, TCSANOW, &screen->saved);
+	give_back(screen);
+	entered = NULL;
+	for (size_t i = 0; i < N_FATAL; i++)
+		sigaction(fatal_signals[i], &former_actions[i], NULL);
 	screen->is_entered = false;
 }
 
-static unsigned count_lines(const char *text)
+int fc_screen_draw(struct fc_screen *screen, const char *text, bool is_clear)
 {
-	unsigned n_lines = 0;
-
-	for (; *text != '\0'; text++)
-		n_lines += *text == '\n';
-	return n_lines;
-}
-
-int fc_screen_draw(struct fc_screen *screen, const char *text, unsigned height)
-{
-	unsigned n_lines = count_lines(text);
-	unsigned n_drawn = n_lines <= height ? n_lines : height - 1;
+	const char *separator = "";
 	char *buffer;
 	size_t size;
 	FILE *out = open_memstream(&buffer, &size);
@@ -75,15 +113,14 @@ int fc_screen_draw(struct fc_screen *screen, const char *text, unsigned height)
 	if (out == NULL)
 		return -ENOMEM;
 	/* Lines are overwritten, not the screen cleared first: that would flicker. */
-	fputs("\033[H", out);
-	for (unsigned i = 0; i < n_drawn; i++) {
+	fputs(is_clear ? "\033[2J\033[H" : "\033[H", out);
+	while (*text != '\0') {
 		size_t n_chars = strcspn(text, "\n");
 
-		fprintf(out, "%s%.*s\033[K", i > 0 ? "\r\n" : "", (int)n_chars, text);
-		text += n_chars + 1;
+		fprintf(out, "%s%.*s\033[K", separator, (int)n_chars, text);
+		separator = "\r\n";
+		text += n_chars + (text[n_chars] == '\n');
 	}
-	if (n_drawn < n_lines)
-		fprintf(out, "%s+%u more\033[K", n_drawn > 0 ? "\r\n" : "", n_lines - n_drawn);
 	fputs("\033[J", out);
 	if (fclose(out) != 0)
 		return -ENOMEM;

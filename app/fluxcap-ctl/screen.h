@@ -18,7 +18,11 @@ struct fc_screen {
 /**
  * Take the terminal: other screen, no cursor, keys without echo and without waiting for a newline.
  *
- * @param screen  Zeroed but for what an earlier fc_screen_leave() left.
+ * A signal that ends the process for a mistake of its own (SIGSEGV, SIGABRT and the like) gives it
+ * back first.
+ *
+ * @param screen  Valid until fc_screen_leave(). Zeroed but for what an earlier fc_screen_leave()
+ * left.
  * @param fd      The terminal to draw on; open while the screen is in use.
  */
 void fc_screen_enter(struct fc_screen *screen, int fd);
@@ -27,14 +31,18 @@ void fc_screen_enter(struct fc_screen *screen, int fd);
  * alone. */
 void fc_screen_leave(struct fc_screen *screen);
 
+/** Take the terminal once more after somebody else may have changed it: a shell, while this process
+ * was stopped. What fc_screen_leave() gives back stays the same. */
+void fc_screen_resume(struct fc_screen *screen);
+
 /**
- * Replace what is on the screen. What does not fit below is cut and said so.
+ * Replace what is on the screen.
  *
- * @param text    Lines, each ended by a newline, none wider than the terminal.
- * @param height  Lines of the terminal, from fc_screen_size().
- * @return        0, or -errno when the terminal is gone.
+ * @param text      Lines, each ended by a newline, none wider and not more than the terminal has.
+ * @param is_clear  Clear the screen before, in case that something else wrote there.
+ * @return          0, or -errno when the terminal is gone.
  */
-int fc_screen_draw(struct fc_screen *screen, const char *text, unsigned height);
+int fc_screen_draw(struct fc_screen *screen, const char *text, bool is_clear);
 
 /** The size of the terminal, 80 x 24 where it does not tell. */
 void fc_screen_size(int fd, unsigned *width, unsigned *height);

@@ -3,28 +3,35 @@
 #define FC_CTL_TABLE_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "counters.h"
+#include "order.h"
+#include "page.h"
 
 /** How the live view is drawn. */
 struct fc_table_style {
 	unsigned width; /**< columns; no line is longer. 0: no limit, names are never cut */
-	bool wide;	/**< one column for each drop reason instead of sums */
+	bool wide;	/**< each drop reason by itself: in columns, or in lines of their own */
+	bool feeds;	/**< the feeds below each output */
 	bool utf8;	/**< bars of block elements */
 	bool colour;	/**< escape sequences for what is lost */
+	enum fc_order order;
+	bool is_reverse;
 };
 
 /**
- * Draw one refresh of the live view: a title, the taps, the outputs, the lcores.
+ * Draw one refresh of the live view: a title, the taps, the outputs with their feeds, the lcores.
  *
- * @param out     Gets the lines, each ended by a newline.
+ * What loses packets is marked with '!', and where colours are on, red. A line that had to be cut
+ * ends in '~'.
+ *
+ * @param page    Gets the lines.
  * @param style   How.
- * @param now     What there is; NULL draws only the title.
- * @param before  What there was, for the rates; NULL when not known: rates are "-".
+ * @param sample  What there is, compared with what there was; NULL draws only the title.
+ * @param corner  To stand at the right end of the title if there is room.
  * @param notice  A line to show below the title; NULL or empty: none.
  */
-void fc_table_draw(FILE *out, const struct fc_table_style *style, const struct fc_sample *now,
-	const struct fc_sample *before, const char *notice);
+void fc_table_draw(struct fc_page *page, const struct fc_table_style *style,
+	const struct fc_sample *sample, const char *corner, const char *notice);
 
 #endif

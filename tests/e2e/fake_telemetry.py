@@ -212,6 +212,9 @@ class Flowing:
 
 def demo():
     """A busy broker: two taps, three outputs, one of them too slow, one without link."""
+    ids = {"tx_packets": 1.09e6, "tx_bytes": 1.05e9}
+    remote = {"tx_packets": 1.1e5, "tx_bytes": 1.2e8, "overrun": 9.8e5}
+    waiting = {"queued": 48211, "queued_bytes": 61 << 20}
     return fluxcap(
         taps={
             "cisco": Flowing(tap("0000:03:00.0", pool_free=870), rx_packets=1.21e6,
@@ -219,10 +222,15 @@ def demo():
             "dell": Flowing(tap("0000:03:00.1"), rx_packets=310, rx_bytes=41000, malformed=2),
         },
         outputs={
-            "ids": Flowing(output("0000:04:00.0"), tx_packets=1.09e6, tx_bytes=1.05e9),
-            "remote": Flowing(output("0000:04:00.1", queued=48211), tx_packets=1.1e5,
-                              tx_bytes=1.2e8, overrun=9.8e5),
+            "ids": Flowing(output("0000:04:00.0"), **ids),
+            "remote": Flowing(output("0000:04:00.1", **waiting), **remote),
             "archive-of-everything-since-1999": output("0000:05:00.0", link="down"),
+        },
+        feeds={
+            ("cisco", "ids"): Flowing(feed(), tx_packets=1.09e6 - 310, tx_bytes=1.05e9 - 41000),
+            ("dell", "ids"): Flowing(feed(), tx_packets=310, tx_bytes=41000),
+            ("cisco", "remote"): Flowing(feed(**waiting), **remote),
+            ("dell", "archive-of-everything-since-1999"): feed(),
         },
         lcores={"1": Flowing({"role": "rx+tx", "ports": "0000:03:00.0", "busy_cycles": 0,
                               "idle_cycles": 0}, busy_cycles=1.7e9, idle_cycles=3e8),

@@ -94,7 +94,7 @@ def test_man_page(ctl):
                           env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
     assert done.stderr == ""
     listed = re.findall(r"^  (-.*?)(?: [A-Z]+)?  ", ctl("--help").stdout, re.M)
-    assert len(listed) == 9
+    assert len(listed) == 12
     for options in listed:
         assert re.search(rf"^ +{re.escape(options)}( \w+)?$", done.stdout, re.M), options
 
@@ -118,6 +118,11 @@ def test_man_page(ctl):
     (["io", "--count", "0"], "--count: '0' is not"),
     (["io", "--count", "1.5"], "--count: '1.5' is not"),
     (["io", "--count", "99999999999999999999"], "--count: '9999"),
+    (["io", "--sort", "b"], "--sort: 'b' is not config, name, bits"),
+    (["io", "--sort", ""], "--sort: '' is not"),
+    (["show", "--sort", "bits"], "show does not take --sort"),
+    (["show", "--feeds"], "show does not take --feeds"),
+    (["check", "--reverse", "x"], "check does not take --reverse"),
     (["--timeout", "-1", "show"], "--timeout: '-1' is not"),
     (["-f", "a/b", "show"], "'a/b' cannot be a file prefix"),
     (["-f", "", "show"], "'' cannot be a file prefix"),
@@ -278,7 +283,7 @@ def test_gone_while_asking(ctl):
         done = ctl("show", "--json")
         assert done.returncode == 0 and list(json.loads(done.stdout)["taps"]) == ["b"]
         done = ctl("io", "--count", "1", "--interval", "0.1")
-        assert done.returncode == 0 and re.search(r"^b +up", done.stdout, re.M)
+        assert done.returncode == 0 and re.search(r"^ b +up", done.stdout, re.M)
 
 
 # show
@@ -368,7 +373,8 @@ def test_show_many(ctl):
         shown = json.loads(ctl("show", "--json").stdout)
         done = ctl("io", "--count", "1", "--interval", "0.1")
     assert shown["taps"] == taps and shown["outputs"] == outputs
-    assert len(done.stdout.splitlines()) == 1 + 129 + 129 + 1 + 1
+    # A title, heads, totals, lcores, and the line behind a table.
+    assert len(done.stdout.splitlines()) == 1 + 130 + 130 + 1 + 1
 
 
 def test_output_that_is_full(ctl):
@@ -409,9 +415,19 @@ def test_check_runs_the_one_in_path(ctl):
 # io, without a terminal
 
 
+MARKS = " !^*"
+
+
 def rows(text):
-    """The rows of one table: {name: cells}."""
-    return {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
+    """The rows of one table, in their order: {name: cells}, without the marks before the names."""
+    lines = [line[1:] if line[0] in MARKS else line for line in text.splitlines() if line]
+    return {line.split()[0]: line.split()[1:] for line in lines}
+
+
+def marked(text):
+    """The marks and names of one table's rows, from the top."""
+    return [(line[0], line[1:].split()[0]) for line in text.splitlines()
+            if line and line[0] in MARKS]
 
 
 def tables(text):
@@ -424,32 +440,82 @@ def test_io_tables(ctl):
         outputs={"ids": output(queued=48211), "remote": output()})
     answers["/fluxcap/tap,cisco"] = Growing(tap(pool_free=750), rx_packets=1000, rx_bytes=64000,
                                             rx_missed=5)
+    answers["/fluxcap/feed,cisco,ids"] = feed(queued=48211, queued_bytes=16 << 20)
     with ctl.serve(answers) as server:
         done = ctl("io", "--count", "3", "--interval", "0.1")
     assert done.returncode == 0 and done.stderr == ""
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in done.stdout and done.stdout.count("\n\n") == 3
     shown = tables(done.stdout)
     assert len(shown) == 3
     for table in shown:
-        assert table["tap"][:5] == ["link", "bit/s", "pkt/s", "missed", "bad"]
-        assert table["output"][:5] == ["link", "bit/s", "pkt/s", "overrun", "handoff"]
-        up, bits, packets, missed, bad, filtered, pool = table["cisco"][:7]
+        assert table["tap"] == ["link", "bit/s", "pkt/s", "missed", "bad", "filter", "pool",
+                                "queued", "ring"] + table["tap"][9:]
+        assert table["output"] == ["link", "bit/s", "pkt/s", "overrun", "handoff", "filter",
+                                   "other", "queued", "ring"]
+        up, bits, packets, missed, bad, filtered, pool, queued, ring = table["cisco"][:9]
         assert up == "up" and bad == filtered == "0" and pool == "25%"
+        assert queued == "48.2k" and ring == "25%"
         for value in (bits, packets, missed):
             assert re.fullmatch(r"[0-9.]+[kMG]?", value) and value != "0"
-        assert table["dell"] == ["down", "0", "0", "0", "0", "0", "0%"]
-        assert table["ids"] == ["up", "0", "0", "0", "0", "0", "0", "48.2k"]
+        assert table["dell"] == ["down", "0", "0", "0", "0", "0", "0%", "0", "0%"]
+        assert table["ids"] == ["up", "0", "0", "0", "0", "0", "0", "48.2k", "25%"]
+    for part in done.stdout.split("\n\n")[:3]:
+        found = {name: mark for mark, name in marked(part)}
+        assert found["cisco"] == "!" and found["dell"] == found["ids"] == " "
     # One more than is shown: rates need two.
     assert server.asked.count("/fluxcap/tap,cisco") == 4
 
 
+def test_io_sort_and_feeds(ctl):
+    answers = fluxcap(taps={"a": tap(), "b": tap()}, outputs={"x": output(), "y": output()})
+    answers["/fluxcap/output,y"] = Growing(output(), overrun=100)
+    answers["/fluxcap/feed,b,x"] = Growing(feed(), tx_packets=100, overrun=1)
+    with ctl.serve(answers):
+        done = ctl("io", "-n", "1", "-i", "0.1", "--feeds", "--sort", "drops")
+        names = [name for _, name in marked(done.stdout)]
+        assert names == ["tap", "total", "a", "b",
+                         "output", "total", "y", "<a", "<b", "x", "<b", "<a"]
+        assert [name for mark, name in marked(done.stdout) if mark == "!"] == ["total", "y", "<b"]
+        done = ctl("io", "-n", "1", "-i", "0.1", "-s", "name", "-r")
+    names = [name for _, name in marked(done.stdout)]
+    assert names == ["tap", "total", "b", "a", "output", "total", "y", "x"]
+
+
+def test_io_feeds_beyond_the_list(ctl):
+    """As of show: a list that DPDK has cut is completed."""
+    taps = {f"t{i}": tap() for i in range(27)}
+    outputs = {f"o{i}": output() for i in range(20)}
+    answers = fluxcap(taps, outputs)
+    last = "/fluxcap/feed,t26,o19"
+    answers[last] = feed(queued=777, queued_bytes=32 << 20)
+    del answers["/fluxcap/feeds"][512:]
+    with ctl.serve(answers):
+        table = tables(ctl("io", "-n", "1", "-i", "0.1").stdout)[0]
+    assert table["t26"][7:9] == ["777", "50%"] and table["o19"][-1] == "50%"
+
+
+def test_io_late(ctl):
+    """Rates are by the time that has passed, not by the interval that was asked for."""
+    growing = Growing(tap(), rx_packets=10**6)
+
+    def slowly():
+        time.sleep(1)
+        return growing()
+    with ctl.serve(fluxcap() | {"/fluxcap/tap,cisco": slowly}):
+        done = ctl("io", "-n", "1", "-i", "0.1")
+    over = float(re.search(r"  over ([0-9.]+) s  ", done.stdout)[1])
+    packets = tables(done.stdout)[0]["cisco"][2]
+    assert over > 1 and re.fullmatch(r"[0-9.]+k", packets)
+    assert abs(float(packets[:-1]) * 1000 * over / 10**6 - 1) < 0.05
+
+
 def test_io_missing_fields(ctl):
     with ctl.serve(fluxcap(taps={"cisco": {}}, outputs={"ids": {"tx_packets": "many"}},
-                           lcores={"1": 5})):
+                           feeds={("cisco", "ids"): {"queued": None}}, lcores={"1": 5})):
         done = ctl("io", "--count", "1", "--interval", "0.1")
     assert done.returncode == 0
     table = tables(done.stdout)[0]
-    assert table["cisco"] == ["-"] * 7 and table["ids"] == ["-"] * 8
+    assert table["cisco"] == ["-"] * 9 and table["ids"] == ["-"] * 9
 
 
 def test_io_wide(ctl):
@@ -462,7 +528,8 @@ def test_io_wide(ctl):
     for reason in ("handoff_full", "overrun", "filtered", "sampled_out", "unresolved", "oversize",
                    "nombuf", "tx_refused", "tx_errors", "queued"):
         assert reason in table["output"]
-    assert len(table["ids"]) == 1 + len(table["output"]) - 1
+    assert "fragments" in table["tap"] and "ring" in table["output"]
+    assert len(table["ids"]) == len(table["output"])
 
 
 def test_io_columns(ctl):
@@ -487,8 +554,28 @@ def test_io_counters_that_go_back(ctl):
                                       rx_bytes=1)}
     with ctl.serve(answers):
         done = ctl("io", "-n", "1", "-i", "0.1")
-    bits, packets = tables(done.stdout)[0]["cisco"][1:3]
-    assert packets == "-" and bits not in ("-", "0")
+    # It was made anew: what grew beyond its old value has not grown by the difference.
+    assert tables(done.stdout)[0]["cisco"][1:6] == ["-"] * 5
+
+
+def test_io_taps_that_come_and_go(ctl):
+    """A reload while it is watched: only what was there before has rates."""
+    answers = fluxcap(taps={"old": tap(), "stays": Growing(tap(), rx_packets=10)})
+    with ctl.serve(answers):
+        process = ctl.start("io", "--interval", "0.1")
+        try:
+            read_until(process, r"^ old +up +0 ")
+            new = {"/fluxcap/tap,new": Growing(tap(), rx_packets=10),
+                   "/fluxcap/taps": ["new", "stays"]}
+            answers.update(new)
+            text = read_until(process, r"^tap old removed, tap new added\n(.*\n)*? stays .*\n")
+            text = text[text.index("tap old removed"):]
+            assert re.search(r"^ new +up +- +- +-", text, re.M)
+            assert re.search(r"^ stays +up +0 +[1-9]", text, re.M)
+            read_until(process, r"^ new +up +0 +[1-9]")
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def read_until(process, pattern):
@@ -504,17 +591,17 @@ def test_io_process_that_starts_anew(ctl):
     server = ctl.serve(fluxcap(outputs={"ids": output(queued=5)})).start()
     process = ctl.start("io", "--interval", "0.1")
     try:
-        read_until(process, r"^ids +up +0 .* 5$")
+        read_until(process, r"^ ids +up +0 .* 5 +0%$")
         server.stop()
-        text = read_until(process, r"^ids .*\n")
-        text = read_until(process, r"^no counters, trying again: .*\n(.*\n)*?ids +- +- .* -$")
-        assert re.search(r"^cisco +- +-", text, re.M)
+        text = read_until(process, r"^ ids .*\n")
+        text = read_until(process, r"^no counters, trying again: .*\n(.*\n)*? ids +- +- .* -$")
+        assert re.search(r"^ cisco +- +-", text, re.M)
         server.pid = 4242
         server.start()
-        text = read_until(process, r"^connected to a new process, 4242: .*\n(.*\n)*?ids .*\n")
+        text = read_until(process, r"^connected to a new process, 4242: .*\n(.*\n)*? ids .*\n")
         # Its first sample has nothing to compare with.
-        assert re.search(r"^ids +up +- +- .* 5$", text.split("connected to")[1], re.M)
-        text = read_until(process, r"^fluxcap .*\ntap(.*\n)*?ids +up +0 .* 5$")
+        assert re.search(r"^ ids +up +- +- .* 5 +0%$", text.split("connected to")[1], re.M)
+        text = read_until(process, r"^fluxcap .*\n tap(.*\n)*? ids +up +0 .* 5 +0%$")
         process.send_signal(signal.SIGINT)
         assert process.wait(HANG) == 0
         assert process.stderr.read() == ""

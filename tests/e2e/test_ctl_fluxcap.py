@@ -90,7 +90,7 @@ def test_text_and_live_view(running):
     live = ctl("-f", prefix, "io", "--count", "1", "--interval", "0.1")
     assert live.returncode == 0
     for name in ("cisco", "ids", "small"):
-        assert re.search(rf"^{name} +up +0 +0 ", live.stdout, re.M)
+        assert re.search(rf"^ {name} +up +0 +0 ", live.stdout, re.M)
     assert re.search(r"^lcores  0 rx\+tx \d+%$", live.stdout, re.M)
 
 
