@@ -72,6 +72,7 @@ void fc_report_tap(const struct fc_engine *engine, uint16_t tap, const struct fc
 	put(sink, "fragments_table_full", stats.fragments_table_full);
 	put_count(sink, "forwarded", stats.forwarded);
 	put(sink, "ring_bytes", stats.ring_bytes);
+	put(sink, "ring_buffers", stats.ring_buffers);
 	put(sink, "pool_size", stats.pool_size);
 	put(sink, "pool_free", stats.pool_free);
 	sink->difference(sink->to, "unaccounted", stats.unaccounted);

@@ -75,6 +75,7 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		.port = config->port,
 		.link = fc_port_link(port),
 		.ring_bytes = config->ring,
+		.ring_buffers = engine->plan->taps[index].window,
 		.pool_size = port->rx_pool->size,
 		.pool_free = rte_mempool_avail_count(port->rx_pool),
 	};

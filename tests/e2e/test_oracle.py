@@ -176,7 +176,7 @@ def balanced_books():
     tap = with_bytes({"port": "p", "link": "up", "rx_packets": 10, "rx_missed": 0, "rx_nombuf": 0,
                       "rx_errors": 0, "not_ours": 0, "malformed": 1, "filtered": 2,
                       "sampled_out": 0, "nombuf": 0, "forwarded": 7, "ring_bytes": 1,
-                      "pool_size": 5, "pool_free": 5, "unaccounted": 0}, books.TAP_COUNTERS)
+                      "ring_buffers": 1, "pool_size": 5, "pool_free": 5, "unaccounted": 0}, books.TAP_COUNTERS)
     feed = dict.fromkeys(books.FEED_FIELDS, 0) | {"forwarded": 7, "overrun": 3, "tx_packets": 4,
                                                   "tx_frames": 4}
     feed = with_bytes(feed, books.FEED_COUNTERS)

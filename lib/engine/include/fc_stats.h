@@ -41,10 +41,11 @@ struct fc_tap_stats {
 	uint64_t fragments_refused;	/**< of these: duplicates, overlaps, too many pieces */
 	uint64_t fragments_table_full;	/**< of these: no place for one more */
 	struct fc_count forwarded;
-	uint64_t ring_bytes; /**< memory that waiting packets may occupy */
-	uint64_t pool_size;  /**< buffers */
-	uint64_t pool_free;  /**< buffers */
-	int64_t unaccounted; /**< packets */
+	uint64_t ring_bytes;   /**< memory that waiting packets may occupy */
+	uint64_t ring_buffers; /**< the same in buffers, of which a packet takes at least one */
+	uint64_t pool_size;    /**< buffers */
+	uint64_t pool_free;    /**< buffers */
+	int64_t unaccounted;   /**< packets */
 };
 
 /** Of one feed, or the sum over the feeds of an output. */
