@@ -175,12 +175,15 @@ def balanced_books():
 
     tap = with_bytes({"port": "p", "link": "up", "rx_packets": 10, "rx_missed": 0, "rx_nombuf": 0,
                       "rx_errors": 0, "not_ours": 0, "malformed": 1, "filtered": 2,
-                      "sampled_out": 0, "nombuf": 0, "forwarded": 7, "ring_bytes": 1,
-                      "ring_buffers": 1, "pool_size": 5, "pool_free": 5, "unaccounted": 0}, books.TAP_COUNTERS)
+                      "sampled_out": 0, "nombuf": 0, "fragments_held": 0, "forwarded": 7,
+                      "fragments_waiting": 0, "fragments_timed_out": 0, "fragments_refused": 0,
+                      "fragments_table_full": 0, "ring_bytes": 1, "ring_buffers": 1,
+                      "pool_size": 5, "pool_free": 5, "unaccounted": 0}, books.TAP_COUNTERS)
     feed = dict.fromkeys(books.FEED_FIELDS, 0) | {"forwarded": 7, "overrun": 3, "tx_packets": 4,
                                                   "tx_frames": 4}
     feed = with_bytes(feed, books.FEED_COUNTERS)
-    output = {"port": "q", "link": "up", "tx_errors": 0} | feed
+    output = {"port": "q", "link": "up", "next_hop": "", "next_hop_mac": "",
+              "tx_errors": 0} | feed
     return {"taps": {"a": tap}, "outputs": {"o": output}, "feeds": {"a": {"o": feed}}}
 
 
