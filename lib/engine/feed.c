@@ -275,31 +275,44 @@ static void fill_stash(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t
 		fc_packets_size(feed->stash, feed->stash_n));
 }
 
-/* Edit packets, send the result, and stash what the port does not take; the stash is empty. */
-static void send_edited(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+/*
+ * Turn packets into frames to send: private, edited, with their tunnel's header. Those for which it
+ * fails are lost. Returns how many there are; @size gets their bytes, @long_ones which are to be
+ * fragmented.
+ */
+static uint16_t edit(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned,
+	uint64_t *size, uint64_t *long_ones)
 {
 	const struct fc_output *output = feed->output;
 	const struct fc_chain *chain = &output->chain;
-	uint64_t size = 0, long_ones = 0;
-	uint16_t n_fitting, done;
 
+	*long_ones = 0;
 	n = privatise(feed, packets, n, owned);
 	n = fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
 		feed->drops, packets, n, true);
 	if (output->tunnel != NULL)
-		n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, &long_ones, &size);
+		return fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, long_ones, size);
+	*size = fc_packets_size(packets, n);
+	return n;
+}
+
+/* Edit packets, send the result, and stash what the port does not take; the stash is empty. */
+static void send_edited(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+{
+	uint64_t size, long_ones;
+	uint16_t n_edited = edit(feed, packets, n, owned, &size, &long_ones), done;
+
 	if (unlikely(long_ones != 0)) {
-		fill_stash(feed, packets, n, long_ones, start);
+		fill_stash(feed, packets, n_edited, long_ones, start);
 		send_stash(feed);
 		return;
 	}
-	n_fitting = drop_oversize(feed, packets, n, true);
-	if (n_fitting == 0)
+	n = drop_oversize(feed, packets, n_edited, true);
+	if (n == 0)
 		return;
-	if (output->tunnel == NULL || n_fitting != n)
-		size = fc_packets_size(packets, n_fitting);
-	n = n_fitting;
+	if (unlikely(n != n_edited))
+		size = fc_packets_size(packets, n);
 	done = transmit(feed, packets, NULL, n, &size);
 	if (unlikely(done < n))
 		fill_stash(feed, packets + done, (uint16_t)(n - done), 0, start);

@@ -1,36 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <netinet/in.h>
-
-#include <rte_ip.h>
-
-#include <fc_flow.h>
-
 #include "ethernet.h"
+#include "flow.h"
 
 #define IPPROTO_DCCP_  33
 #define MAX_EXTENSIONS 4
-
-/* Odd numbers without a pattern. */
-#define FACTOR1 0x9e3779b97f4a7c15ull
-#define FACTOR2 0xc2b2ae3d27d4eb4full
-#define FACTOR3 0xd6e8feb86659fd93ull
-
-/* One end of a flow; of an address the lower 48 bits count. */
-static inline uint64_t end_of(uint64_t address, uint16_t port)
-{
-	uint64_t end = (address << 16 | port) * FACTOR1;
-
-	return end ^ end >> 32;
-}
-
-/* The ends go in as a sum: it does not tell which one is the source. */
-static inline uint32_t combine(uint64_t end1, uint64_t end2, uint32_t protocol)
-{
-	uint64_t hash = (end1 + end2 + protocol) * FACTOR2;
-
-	hash ^= hash >> 32;
-	return (uint32_t)(hash * FACTOR3 >> 32);
-}
 
 static inline bool has_ports(uint8_t protocol)
 {
@@ -38,14 +11,11 @@ static inline bool has_ports(uint8_t protocol)
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP_;
 }
 
-struct ports {
-	uint16_t source, destination;
-};
-
 /* The ports at @at, or zeros where there are none. */
-static inline struct ports read_ports(const struct rte_mbuf *packet, uint32_t at, uint8_t protocol)
+static inline struct flow_ports read_ports(
+	const struct rte_mbuf *packet, uint32_t at, uint8_t protocol)
 {
-	struct ports scratch, ports = { 0 };
+	struct flow_ports scratch, ports = { 0 };
 	const void *bytes = NULL;
 
 	if (has_ports(protocol))
@@ -63,21 +33,21 @@ static uint32_t hash_macs(const struct rte_mbuf *packet, rte_be16_t type)
 
 	memcpy(&end1, frame, RTE_ETHER_ADDR_LEN);
 	memcpy(&end2, frame + RTE_ETHER_ADDR_LEN, RTE_ETHER_ADDR_LEN);
-	return combine(end_of(end1, 0), end_of(end2, 0), type);
+	return flow_combine(flow_end(end1, 0), flow_end(end2, 0), type);
 }
 
 static bool hash_ipv4(const struct rte_mbuf *packet, uint32_t at, uint32_t *hash)
 {
 	struct rte_ipv4_hdr scratch;
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_read(packet, at, sizeof(scratch), &scratch);
-	struct ports ports = { 0 };
+	struct flow_ports ports = { 0 };
 
 	if (ip == NULL || ip->version_ihl >> 4 != 4)
 		return false;
 	if ((ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) == 0)
 		ports = read_ports(packet, at + rte_ipv4_hdr_len(ip), ip->next_proto_id);
-	*hash = combine(end_of(ip->src_addr, ports.source), end_of(ip->dst_addr, ports.destination),
-		ip->next_proto_id);
+	*hash = flow_combine(flow_end(ip->src_addr, ports.source),
+		flow_end(ip->dst_addr, ports.destination), ip->next_proto_id);
 	return true;
 }
 
@@ -122,7 +92,7 @@ static bool hash_ipv6(const struct rte_mbuf *packet, uint32_t at, uint32_t *hash
 {
 	struct rte_ipv6_hdr scratch;
 	const struct rte_ipv6_hdr *ip = rte_pktmbuf_read(packet, at, sizeof(scratch), &scratch);
-	struct ports ports = { 0 };
+	struct flow_ports ports = { 0 };
 	uint8_t protocol;
 
 	if (ip == NULL || (*(const uint8_t *)ip) >> 4 != 6)
@@ -131,30 +101,8 @@ static bool hash_ipv6(const struct rte_mbuf *packet, uint32_t at, uint32_t *hash
 	at += sizeof(*ip);
 	if (skip_extensions(packet, &at, &protocol))
 		ports = read_ports(packet, at, protocol);
-	*hash = combine(end_of(fold_ipv6(ip->src_addr), ports.source),
-		end_of(fold_ipv6(ip->dst_addr), ports.destination), protocol);
-	return true;
-}
-
-/* Untagged IPv4 without options, not a fragment, TCP or UDP, the headers in one segment. */
-static inline bool hash_plain(const struct rte_mbuf *packet, uint32_t *hash)
-{
-	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
-	struct ports ports;
-	rte_be16_t type;
-
-	if (packet->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip) + sizeof(ports))
-		return false;
-	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
-	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || ip->version_ihl != RTE_IPV4_VHL_DEF ||
-		(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) !=
-			0 ||
-		(ip->next_proto_id != IPPROTO_TCP && ip->next_proto_id != IPPROTO_UDP))
-		return false;
-	memcpy(&ports, ip + 1, sizeof(ports));
-	*hash = combine(end_of(ip->src_addr, ports.source), end_of(ip->dst_addr, ports.destination),
-		ip->next_proto_id);
+	*hash = flow_combine(flow_end(fold_ipv6(ip->src_addr), ports.source),
+		flow_end(fold_ipv6(ip->dst_addr), ports.destination), protocol);
 	return true;
 }
 
@@ -163,7 +111,7 @@ uint32_t fc_flow_hash(const struct rte_mbuf *packet)
 	struct ethernet ethernet;
 	uint32_t hash;
 
-	if (likely(hash_plain(packet, &hash)))
+	if (likely(flow_hash_plain(packet, &hash)))
 		return hash;
 	if (!ethernet_parse(packet, MAX_INNER_TAGS, &ethernet))
 		return 0;

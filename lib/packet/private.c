@@ -29,9 +29,8 @@ static inline bool is_private(const struct fc_private *how, const struct rte_mbu
 {
 	if (!RTE_MBUF_DIRECT(packet) || packet->data_off < how->headroom)
 		return false;
-	if (likely(packet->nb_segs == 1))
-		return rte_mbuf_refcnt_read(packet) == 1;
-	return is_private_chain(how, packet);
+	return likely(packet->nb_segs == 1) ? rte_mbuf_refcnt_read(packet) == 1
+					    : is_private_chain(how, packet);
 }
 
 bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
@@ -43,27 +42,28 @@ bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
 
 /*
  * Copy the first bytes of a segment in whole blocks, which needs no decisions about their number's
- * last bits. What is copied behind the end is within both buffers, and nobody's.
+ * last bits. What is copied behind the end is within both buffers, and nobody's. False: the bytes
+ * do not lie in one segment of which whole blocks can be read.
  */
-static inline void copy_blocks(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
+static inline bool copy_blocks(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
 {
-	const uint8_t *in = rte_pktmbuf_mtod(from, const uint8_t *);
+	const uint8_t *in = rte_pktmbuf_mtod(from, const uint8_t *), *end = in + length;
 	uint8_t *out = (uint8_t *)to->buf_addr + RTE_PKTMBUF_HEADROOM;
 
+	if (unlikely(length > from->data_len ||
+		     from->data_off + RTE_ALIGN_CEIL(length, BLOCK_SIZE) > from->buf_len))
+		return false;
 	to->data_off = RTE_PKTMBUF_HEADROOM;
 	to->ol_flags = 0;
-	to->port = RTE_MBUF_PORT_INVALID;
 	to->data_len = (uint16_t)length;
 	to->pkt_len = length;
-	for (uint32_t at = 0; at < length; at += BLOCK_SIZE)
-		rte_mov64(out + at, in + at);
-}
-
-/* Whether the first @length bytes lie in one segment of which whole blocks can be read. */
-static inline bool has_blocks(const struct rte_mbuf *from, uint32_t length)
-{
-	return length <= from->data_len &&
-	       from->data_off + RTE_ALIGN_CEIL(length, BLOCK_SIZE) <= from->buf_len;
+	for (;;) {
+		rte_mov64(out, in);
+		in += BLOCK_SIZE;
+		if (likely(in >= end))
+			return true;
+		out += BLOCK_SIZE;
+	}
 }
 
 static void copy_segments(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
@@ -162,15 +162,16 @@ uint16_t fc_private_copy(const struct fc_private *how, struct rte_mbuf **packets
 {
 	struct rte_mbuf *fresh[MAX_BURST];
 	uint16_t got = allocate(how->pool, fresh, n);
+	uint32_t reach = how->reach;
 	uint16_t done;
 
 	for (done = 0; done < got; done++) {
-		uint32_t length = needed_size(how, packets[done]);
+		uint32_t length = RTE_MIN(packets[done]->pkt_len, reach);
 
 		/* Nearly all packets are short ones in one segment. */
-		if (likely(length <= FC_COPY_MAX_SIZE && has_blocks(packets[done], length)))
-			copy_blocks(fresh[done], packets[done], length);
-		else if (fill(how, fresh[done], packets[done]) != 0)
+		if (unlikely(length > FC_COPY_MAX_SIZE ||
+			     !copy_blocks(fresh[done], packets[done], length)) &&
+			fill(how, fresh[done], packets[done]) != 0)
 			break;
 		packets[done] = fresh[done];
 	}

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include <endian.h>
-#include <stdalign.h>
 #include <string.h>
 
 #include <rte_ip.h>
 #include <rte_udp.h>
 
-#include <fc_flow.h>
 #include <fc_slice.h>
 #include <fc_tunnel.h>
 
 #include "ethernet.h"
+#include "flow.h"
 #include "segments.h"
 #include "tunnel_format.h"
 
 #define NS_PER_ERSPAN_TICK 100
+#define MAX_BURST	   64
 #define SHORT_HEADER	   64 /* bytes; those over IPv4 are not longer */
 
 /* Bytes of the frame that the tunnel leaves behind. */
@@ -64,9 +64,14 @@ static inline uint16_t fold(uint32_t sum)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
+/* Sixteen bytes that stay in a register. */
+typedef uint64_t block_t __attribute__((vector_size(16), aligned(1), may_alias));
+
 /* What the packets of a burst have in common, and what counts from one to the next. */
 struct burst {
-	const uint8_t *bytes; /* the header with its destination, at the end of this array */
+	/* The header with its destination, at the end of these blocks. */
+	block_t first, second, third, fourth, fifth;
+	uint64_t total; /* bytes of the packets, with their headers */
 	uint32_t ticks;
 	uint32_t ip_sum;
 	uint16_t size, ethernet_size; /* of the header */
@@ -74,7 +79,8 @@ struct burst {
 	uint32_t sequence;
 };
 
-static inline void patch_ip(struct burst *burst, uint8_t family, uint8_t *ip, uint32_t length)
+static __rte_always_inline void patch_ip(
+	struct burst *burst, uint8_t family, uint8_t *ip, uint32_t length)
 {
 	rte_be16_t total, id;
 
@@ -92,18 +98,19 @@ static inline void patch_ip(struct burst *burst, uint8_t family, uint8_t *ip, ui
 		(uint16_t)~fold(burst->ip_sum + total + id));
 }
 
-static inline void patch_udp(const struct fc_tunnel_header *header, struct rte_mbuf *packet,
-	uint8_t *udp, uint32_t at, uint16_t port)
+/* The UDP header at offset @at of a packet of @length bytes, which begins @udp. */
+static __rte_always_inline void patch_udp(const struct fc_tunnel_header *header, uint8_t family,
+	struct rte_mbuf *packet, uint8_t *udp, uint32_t at, uint32_t length, uint16_t port)
 {
-	uint32_t length = packet->pkt_len - at;
 	uint16_t sum;
 
-	store16(udp + offsetof(struct rte_udp_hdr, src_port), rte_cpu_to_be_16(port));
-	store16(udp + offsetof(struct rte_udp_hdr, dgram_len), rte_cpu_to_be_16((uint16_t)length));
-	if (header->family == 4)
+	length -= at;
+	store16(udp + offsetof(struct rte_udp_hdr, src_port), htobe16(port));
+	store16(udp + offsetof(struct rte_udp_hdr, dgram_len), htobe16((uint16_t)length));
+	if (family == 4)
 		return;
 	sum = segments_sum(packet, at, length);
-	sum = (uint16_t)~fold(header->udp_sum + rte_cpu_to_be_16((uint16_t)length) + sum);
+	sum = (uint16_t)~fold(header->udp_sum + htobe16((uint16_t)length) + sum);
 	/* 0 would say that there is none: RFC 768. */
 	store16(udp + offsetof(struct rte_udp_hdr, dgram_cksum), sum == 0 ? 0xffff : sum);
 }
@@ -126,53 +133,69 @@ static inline void patch_erspan(
  * The header's bytes, and what is in front of them, which is free: of a constant size, and up to 64
  * bytes in the one cache line in front of a fresh packet.
  */
-static inline void copy_header(const struct burst *burst, uint8_t *payload, bool is_short)
+static __rte_always_inline void copy_header(
+	const struct burst *burst, uint8_t *payload, bool is_short)
 {
-	if (is_short)
-		memcpy(payload - SHORT_HEADER, burst->bytes + FC_TUNNEL_MAX_SIZE - SHORT_HEADER,
-			SHORT_HEADER);
-	else
-		memcpy(payload - FC_TUNNEL_MAX_SIZE, burst->bytes, FC_TUNNEL_MAX_SIZE);
+	block_t *blocks = (block_t *)(payload - FC_TUNNEL_MAX_SIZE);
+
+	if (!is_short)
+		blocks[0] = burst->first;
+	blocks[1] = burst->second;
+	blocks[2] = burst->third;
+	blocks[3] = burst->fourth;
+	blocks[4] = burst->fifth;
 }
 
-/* Let a packet begin @size bytes earlier. */
-static inline void grow_front(struct rte_mbuf *packet, uint16_t size)
+static void load_header(
+	struct burst *burst, const struct fc_tunnel_header *header, uint64_t destination)
+{
+	uint8_t bytes[FC_TUNNEL_MAX_SIZE];
+
+	memcpy(bytes, header->bytes, sizeof(bytes));
+	memcpy(bytes + FC_TUNNEL_MAX_SIZE - header->size, &destination, sizeof(destination));
+	memcpy(&burst->first, bytes, sizeof(burst->first));
+	memcpy(&burst->second, bytes + 16, sizeof(burst->second));
+	memcpy(&burst->third, bytes + 32, sizeof(burst->third));
+	memcpy(&burst->fourth, bytes + 48, sizeof(burst->fourth));
+	memcpy(&burst->fifth, bytes + 64, sizeof(burst->fifth));
+}
+
+/* Let a packet begin @size bytes earlier; it is @length bytes long then. */
+static __rte_always_inline void grow_front(struct rte_mbuf *packet, uint16_t size, uint32_t length)
 {
 	packet->data_off = (uint16_t)(packet->data_off - size);
 	packet->data_len = (uint16_t)(packet->data_len + size);
-	packet->pkt_len += size;
+	packet->pkt_len = length;
 }
 
-/* Type, family and whether the header is a short one are constants where it matters. */
+/* What is a constant for all packets of a burst is one where it matters, too. */
 static __rte_always_inline void push(const struct fc_tunnel_header *header, struct burst *burst,
-	struct rte_mbuf *packet, enum fc_tunnel_type type, uint8_t family, bool is_short)
+	struct rte_mbuf *packet, uint16_t port, enum fc_tunnel_type type, uint8_t family,
+	bool is_short)
 {
 	struct ethernet ethernet = { .at = 0 };
+	uint32_t length = packet->pkt_len + burst->size;
 	uint8_t *payload, *frame;
-	uint16_t port = 0;
 
 	switch (type) {
 	case FC_TUNNEL_GRE:
 		ethernet_parse(packet, MAX_INNER_TAGS, &ethernet);
 		segments_cut_front(packet, ethernet.at);
+		length -= ethernet.at;
 		break;
 	case FC_TUNNEL_ERSPAN2:
 	case FC_TUNNEL_ERSPAN3:
 		ethernet_parse(packet, 1, &ethernet);
 		break;
-	case FC_TUNNEL_VXLAN:
-	case FC_TUNNEL_GENEVE:
-		port = fc_flow_port(fc_flow_hash(packet));
-		break;
 	default:
 		break;
 	}
 	payload = rte_pktmbuf_mtod(packet, uint8_t *);
+	grow_front(packet, burst->size, length);
 	copy_header(burst, payload, is_short);
 	frame = payload - burst->size;
-	grow_front(packet, burst->size);
-	patch_ip(burst, family, frame + burst->ethernet_size,
-		packet->pkt_len - burst->ethernet_size);
+	burst->total += length;
+	patch_ip(burst, family, frame + burst->ethernet_size, length - burst->ethernet_size);
 	switch (type) {
 	case FC_TUNNEL_GRE:
 		store16(payload - header->gre_size + 2, ethernet.type);
@@ -192,51 +215,64 @@ static __rte_always_inline void push(const struct fc_tunnel_header *header, stru
 		break;
 	case FC_TUNNEL_VXLAN:
 	case FC_TUNNEL_GENEVE:
-		patch_udp(header, packet, payload - UDP_SIZE - VXLAN_SIZE,
-			burst->size - UDP_SIZE - VXLAN_SIZE, port);
+		patch_udp(header, family, packet, payload - UDP_SIZE - VXLAN_SIZE,
+			(uint32_t)(burst->size - UDP_SIZE - VXLAN_SIZE), length, port);
 		break;
 	default:
 		break;
 	}
 }
 
-static __rte_always_inline void push_all(const struct fc_tunnel_header *header, struct burst *burst,
-	struct rte_mbuf **packets, uint16_t n, enum fc_tunnel_type type, uint8_t family,
-	bool is_short)
+static __rte_always_inline uint16_t push_all(const struct fc_tunnel_header *header,
+	struct burst *burst, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
+	enum fc_tunnel_type type, uint8_t family, bool is_short)
 {
-	for (uint16_t i = 0; i < n; i++)
-		push(header, burst, packets[i], type, family, is_short);
+	/* Found before, so that the loop below calls nothing and keeps the header in registers. */
+	uint16_t ports[MAX_BURST];
+	bool has_ports = type == FC_TUNNEL_VXLAN || type == FC_TUNNEL_GENEVE;
+	/* Nobody else knows its address, so that no store into a packet can be one into it. */
+	struct burst own = *burst;
+	uint16_t i;
+
+	for (i = 0; has_ports && i < n; i++)
+		ports[i] = fc_flow_port(flow_hash(packets[i]));
+	for (i = 0; i < n && likely(packets[i]->pkt_len <= longest); i++)
+		push(header, &own, packets[i], has_ports ? ports[i] : 0, type, family, is_short);
+	*burst = own;
+	return i;
 }
 
-bool fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns)
+uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
+	uint64_t *size)
 {
 	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
-	alignas(SHORT_HEADER) uint8_t bytes[FC_TUNNEL_MAX_SIZE];
 	bool is_short = header->size <= SHORT_HEADER;
-	struct burst burst = {
-		.bytes = bytes,
-		.ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK),
-		.ip_sum = header->ip_sum,
-		.size = header->size,
-		.ethernet_size = header->ethernet_size,
-		.packet_id = state->packet_id,
-		.sequence = state->sequence,
-	};
+	struct burst burst;
 
 	if (destination == 0)
-		return false;
-	memcpy(bytes, header->bytes, sizeof(bytes));
-	memcpy(bytes + FC_TUNNEL_MAX_SIZE - header->size, &destination, sizeof(destination));
+		return 0;
+	n = RTE_MIN(n, (uint16_t)MAX_BURST);
+	load_header(&burst, header, destination);
+	burst.total = 0;
+	burst.ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK);
+	burst.ip_sum = header->ip_sum;
+	burst.size = header->size;
+	burst.ethernet_size = header->ethernet_size;
+	burst.packet_id = state->packet_id;
+	burst.sequence = state->sequence;
+	/* The two most usual kinds of header have loops of their own. */
 	if (is_short && header->family == 4 && header->type == FC_TUNNEL_GRETAP)
-		push_all(header, &burst, packets, n, FC_TUNNEL_GRETAP, 4, true);
+		n = push_all(header, &burst, packets, n, longest, FC_TUNNEL_GRETAP, 4, true);
 	else if (is_short && header->family == 4 && header->type == FC_TUNNEL_VXLAN)
-		push_all(header, &burst, packets, n, FC_TUNNEL_VXLAN, 4, true);
+		n = push_all(header, &burst, packets, n, longest, FC_TUNNEL_VXLAN, 4, true);
 	else
-		push_all(header, &burst, packets, n, header->type, header->family, is_short);
+		n = push_all(header, &burst, packets, n, longest, header->type, header->family,
+			is_short);
 	state->packet_id = burst.packet_id;
 	state->sequence = burst.sequence;
-	return true;
+	*size += burst.total;
+	return n;
 }
 
 void fc_tunnel_mark_truncated(const struct fc_tunnel_header *header, struct rte_mbuf *packet)

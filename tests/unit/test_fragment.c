@@ -119,7 +119,7 @@ static void check_split(const struct fc_fragment *how, const struct fc_tunnel_pa
 	packet = fixture_packet(frames, frame, length, part);
 	rig_prepare(&sent.header, params);
 	assert_int_equal(fc_tunnel_fit(&sent.header, packet), FC_TUNNEL_FRAGMENT);
-	fc_tunnel_push(&sent.header, &sent.state, &packet, 1, 0);
+	rig_push(&sent.header, &sent.state, &packet, 1, 0);
 	sent.length = copy(packet, sent.bytes);
 	n = fc_fragment(how, &sent.header, &sent.state, packet, fragments, RTE_DIM(fragments));
 	assert_true(n >= 2);
@@ -187,7 +187,7 @@ static void check_failure(const struct fc_fragment *how, uint8_t family, uint16_
 	rig_prepare(&header, &params);
 	rig_frame(frame, sizeof(frame), 1);
 	packet = fixture_packet(frames, frame, sizeof(frame), 0);
-	fc_tunnel_push(&header, &state, &packet, 1, 0);
+	rig_push(&header, &state, &packet, 1, 0);
 	length = copy(packet, bytes);
 	assert_int_equal(fc_fragment(how, &header, &state, packet, fragments, max), expected);
 	fixture_assert_bytes(packet, bytes, length);

@@ -91,7 +91,7 @@ static void send(
 	rig_frame(datagram->frame, length, id);
 	rig_prepare(&header, &params);
 	packet = fixture_packet(frames, datagram->frame, length, 0);
-	fc_tunnel_push(&header, &state, &packet, 1, 0);
+	rig_push(&header, &state, &packet, 1, 0);
 	n = fc_fragment(&how, &header, &state, packet, fragments, RTE_DIM(fragments));
 	assert_true(n > 1);
 	datagram->n = (unsigned)n;

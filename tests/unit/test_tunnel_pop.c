@@ -134,7 +134,7 @@ static void check_round_trip(const struct fc_tunnel_params *params, uint32_t len
 	rig_prepare(&header, params);
 	rig_frame(frame, length, length);
 	packet = fixture_packet(work_pool, frame, length, part);
-	fc_tunnel_push(&header, &counts, &packet, 1, length);
+	rig_push(&header, &counts, &packet, 1, length);
 	assert_int_equal(fc_tunnel_look(&ends, packet, &match), FC_TUNNEL_OURS);
 	assert_int_equal(ends.end[match.end].type, params->type);
 	fc_tunnel_strip(&ends, packet, &match);

@@ -49,7 +49,7 @@ static void check_golden(struct rte_mempool *pool, const struct golden *golden, 
 
 	rig_prepare(&header, &params);
 	assert_int_equal(fc_tunnel_fit(&header, packet), FC_TUNNEL_FITS);
-	fc_tunnel_push(&header, &state, &packet, 1, GOLDEN_TIMESTAMP);
+	rig_push(&header, &state, &packet, 1, GOLDEN_TIMESTAMP);
 	if (golden->truncated)
 		fc_tunnel_mark_truncated(&header, packet);
 	fixture_assert_bytes(packet, golden->bytes, golden->length);
@@ -97,7 +97,7 @@ static void check_overhead(struct rte_mempool *pool, const struct fc_tunnel_para
 				 params->vlan != 0),
 		(params->vlan != 0 ? 18 : 14) + ip + inner);
 	assert_int_equal(fc_tunnel_max_inner(&header), params->mtu - ip - inner);
-	fc_tunnel_push(&header, &state, &packet, 1, 0);
+	rig_push(&header, &state, &packet, 1, 0);
 	assert_int_equal(packet->pkt_len, (params->vlan != 0 ? 18 : 14) + ip + inner +
 						  sizeof(frame) -
 						  (params->type == FC_TUNNEL_GRE ? 14 : 0));
@@ -171,7 +171,7 @@ static void test_destination(void **state)
 	assert_true(fc_tunnel_is_resolved(&header));
 	rig_frame(frame, sizeof(frame), 1);
 	packet = fixture_packet(*state, frame, sizeof(frame), 0);
-	fc_tunnel_push(&header, &counts, &packet, 1, 0);
+	rig_push(&header, &counts, &packet, 1, 0);
 	assert_memory_equal(rte_pktmbuf_mtod(packet, void *),
 		((const uint8_t[]){ 2, 3, 4, 5, 6, 7, 2, 0, 0, 0, 0, 1, 8, 0 }), 14);
 	rte_pktmbuf_free(packet);
@@ -192,7 +192,7 @@ static void test_counts(void **state)
 	rig_frame(frame, sizeof(frame), 1);
 	for (unsigned i = 0; i < RTE_DIM(packets); i++)
 		packets[i] = fixture_packet(*state, frame, sizeof(frame), 0);
-	fc_tunnel_push(&header, &counts, packets, RTE_DIM(packets), 0);
+	rig_push(&header, &counts, packets, RTE_DIM(packets), 0);
 	for (unsigned i = 0; i < RTE_DIM(packets); i++) {
 		const uint8_t *bytes = rte_pktmbuf_mtod(packets[i], const uint8_t *);
 		uint32_t sequence = UINT32_MAX + i;
@@ -224,7 +224,7 @@ static void test_gre_tags(void **state)
 		memcpy(frame + at - 2, "\x12\x34", 2);
 		for (uint32_t n = 0; n <= sizeof(frame) - at; n += n < 50 ? 1 : 19) {
 			packet = fixture_packet(*state, frame, at + n, n % 2 ? 0 : 64);
-			fc_tunnel_push(&header, &counts, &packet, 1, 0);
+			rig_push(&header, &counts, &packet, 1, 0);
 			assert_int_equal(packet->pkt_len, 14 + 40 + 8 + n);
 			assert_memory_equal(rte_pktmbuf_mtod_offset(packet, void *, 54),
 				"\x20\x00\x12\x34\x00\x00\x00\x05", 8);
@@ -285,7 +285,7 @@ static void test_fit_gre(void **state)
 	packet = fixture_packet(*state, frame, 18 + 576 - 28 + 1, 0);
 	assert_int_equal(fc_tunnel_fit(&header, packet), FC_TUNNEL_TRUNCATE);
 	fc_tunnel_truncate(&header, packet);
-	fc_tunnel_push(&header, &counts, &packet, 1, 0);
+	rig_push(&header, &counts, &packet, 1, 0);
 	assert_int_equal(packet->pkt_len, 14 + 576);
 	rte_pktmbuf_free(packet);
 }

@@ -18,6 +18,10 @@ struct fc_tunnel_params rig_params(enum fc_tunnel_type type, uint8_t family);
 /** Prepare a header, resolved to 02:00:00:00:00:09; fails the test if it cannot be. */
 void rig_prepare(struct fc_tunnel_header *header, const struct fc_tunnel_params *params);
 
+/** Encapsulate frames, whatever their length. */
+void rig_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns);
+
 /** One end of each type in both families, in the order of rig_types, IPv4 first. */
 void rig_all_ends(struct fc_tunnel_ends *ends);
 

@@ -167,18 +167,22 @@ enum fc_tunnel_fit fc_tunnel_fit(
 void fc_tunnel_truncate(const struct fc_tunnel_header *header, struct rte_mbuf *packet);
 
 /**
- * Encapsulate frames.
+ * Encapsulate frames, up to the first that is too long.
  *
  * @param state         Counts on with each packet.
- * @param packets       Frames of at least 14 bytes that fit (or are fragmented afterwards), private
- *                      to the caller, with FC_TUNNEL_MAX_SIZE bytes of headroom. The first segment
- *                      of each holds at least its first 64 bytes or all of it.
+ * @param packets       Up to 64 frames of at least 14 bytes, private to the caller, with
+ * FC_TUNNEL_MAX_SIZE bytes of headroom. The first segment of each holds at least its first 64 bytes
+ * or all of it.
+ * @param longest       It stops in front of the first frame of more bytes: fc_tunnel_max_inner()
+ * for frames that fit as they are, UINT32_MAX for one that is fragmented afterwards.
  * @param timestamp_ns  Nanoseconds since 1970-01-01 00:00 UTC; for ERSPAN III.
- * @return              Whether the next hop's MAC address is known; if not, nothing is changed.
- * One lcore for one state.
+ * @param size          The bytes of the packets, with their headers, are added to it.
+ * @return              How many it has encapsulated; 0 when the next hop's MAC address is not
+ * known. One lcore for one state.
  */
-bool fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns);
+uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
+	uint64_t *size);
 
 /** Note in a packet just pushed that its frame was cut, where the format says so (ERSPAN II, III).
  */

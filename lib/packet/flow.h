@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+
+#include <fc_flow.h>
+
+/* Odd numbers without a pattern. */
+#define FACTOR1 0x9e3779b97f4a7c15ull
+#define FACTOR2 0xc2b2ae3d27d4eb4full
+#define FACTOR3 0xd6e8feb86659fd93ull
+
+/* One end of a flow; of an address the lower 48 bits count. */
+static inline uint64_t flow_end(uint64_t address, uint16_t port)
+{
+	uint64_t end = (address << 16 | port) * FACTOR1;
+
+	return end ^ end >> 32;
+}
+
+/* The ends go in as a sum: it does not tell which one is the source. */
+static inline uint32_t flow_combine(uint64_t end1, uint64_t end2, uint32_t protocol)
+{
+	uint64_t hash = (end1 + end2 + protocol) * FACTOR2;
+
+	hash ^= hash >> 32;
+	return (uint32_t)(hash * FACTOR3 >> 32);
+}
+
+struct flow_ports {
+	uint16_t source, destination;
+};
+
+/* Untagged IPv4 without options, not a fragment, TCP or UDP, the headers in one segment. */
+static inline bool flow_hash_plain(const struct rte_mbuf *packet, uint32_t *hash)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
+	struct flow_ports ports;
+	rte_be16_t type;
+
+	if (packet->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip) + sizeof(ports))
+		return false;
+	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
+	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4) || ip->version_ihl != RTE_IPV4_VHL_DEF ||
+		(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) !=
+			0 ||
+		(ip->next_proto_id != IPPROTO_TCP && ip->next_proto_id != IPPROTO_UDP))
+		return false;
+	memcpy(&ports, ip + 1, sizeof(ports));
+	*hash = flow_combine(flow_end(ip->src_addr, ports.source),
+		flow_end(ip->dst_addr, ports.destination), ip->next_proto_id);
+	return true;
+}
+
+/* fc_flow_hash(), which is called for unusual packets only. */
+static inline uint32_t flow_hash(const struct rte_mbuf *packet)
+{
+	uint32_t hash;
+
+	return likely(flow_hash_plain(packet, &hash)) ? hash : fc_flow_hash(packet);
+}
+
+#endif
