@@ -28,9 +28,16 @@ enum fc_next_hop_ask fc_next_hop_tick(struct fc_next_hop *hop, uint64_t now_ms)
 void fc_next_hop_hear(
 	struct fc_next_hop *hop, const struct fc_neighbour_message *message, uint64_t now_ms)
 {
-	if (!message->has_mac || message->kind == FC_NEIGHBOUR_PING ||
+	if (message->kind == FC_NEIGHBOUR_PING ||
 		!fc_address_is_equal(&message->sender, &hop->address))
 		return;
+	if (!message->has_mac) {
+		/* Asked alone it may leave that out (RFC 4861 section 7.2.4), as Linux does. */
+		if (hop->is_known && message->kind == FC_NEIGHBOUR_REPLY &&
+			memcmp(hop->mac, message->frame_source, FC_MAC_SIZE) == 0)
+			hop->heard_ms = now_ms;
+		return;
+	}
 	if (hop->is_known && !message->overrides &&
 		memcmp(hop->mac, message->mac, FC_MAC_SIZE) != 0) {
 		/* Somebody else claims it, without insisting (RFC 4861 section 7.2.5): make sure.

@@ -44,7 +44,10 @@ void fc_next_hop_forget(struct fc_next_hop *hop);
 /** Let time pass; what is returned counts as asked. */
 enum fc_next_hop_ask fc_next_hop_tick(struct fc_next_hop *hop, uint64_t now_ms);
 
-/** Hear a message of the link that the next hop is on. It may change what is known. */
+/**
+ * Hear a message of the link that the next hop is on. It may change what is known; a reply that
+ * names no MAC address confirms the one that it came from.
+ */
 void fc_next_hop_hear(
 	struct fc_next_hop *hop, const struct fc_neighbour_message *message, uint64_t now_ms);
 
