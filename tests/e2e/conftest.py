@@ -9,6 +9,7 @@ import pytest
 
 import fluxcap
 import netns
+import tunnel_peer
 
 _numbers = itertools.count()
 
@@ -51,3 +52,13 @@ def namespace():
         yield made
     finally:
         made.delete()
+
+
+@pytest.fixture
+def network(tmp_path):
+    """Namespaces for a broker and for kernels that it shares tunnels with."""
+    made = tunnel_peer.Network(f"fc-e2e-{os.getpid()}-{next(_numbers)}", tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -64,21 +64,26 @@ class Namespace:
         """Send a capture, evenly spaced, so that small kernel rings keep up."""
         self.execute("tcpreplay", "-q", "--pps", packets_per_second, "-i", interface, path)
 
-    def listen(self, interface, path):
-        return Listener(self, interface, path)
+    def listen(self, interface, path, direction="in", expression=""):
+        return Listener(self, interface, path, direction, expression)
 
 
 class Listener:
-    """A tcpdump that writes what comes in on an interface, from before the block to its end."""
+    """A tcpdump that writes what passes an interface, from before the block to its end.
 
-    def __init__(self, namespace, interface, path):
+    Its direction is in, out or inout; an expression keeps the frames that match.
+    """
+
+    def __init__(self, namespace, interface, path, direction="in", expression=""):
         self.namespace, self.interface, self.path = namespace, interface, path
+        self.direction, self.expression = direction, expression
         self.process = None
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            self.namespace.words("tcpdump", "-i", self.interface, "-Q", "in", "-U", "-s", "0", "-B",
-                                 "16384", "-Z", "root", "-w", self.path),
+            self.namespace.words("tcpdump", "-i", self.interface, "-Q", self.direction, "-n", "-U",
+                                 "-s", "0", "-B", "16384", "-Z", "root", "-w", self.path,
+                                 *([self.expression] if self.expression else [])),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         line = self.process.stderr.readline()
         if b"listening on" not in line:
