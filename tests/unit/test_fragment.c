@@ -115,7 +115,7 @@ static void check_split(const struct fc_fragment *how, const struct fc_tunnel_pa
 	struct rte_mbuf *fragments[FC_FRAGMENT_MAX], *packet;
 	int n;
 
-	rig_frame(frame, length, length);
+	rig_inner(frame, length, length);
 	packet = fixture_packet(frames, frame, length, part);
 	rig_prepare(&sent.header, params);
 	assert_int_equal(fc_tunnel_fit(&sent.header, packet), FC_TUNNEL_FRAGMENT);
@@ -185,7 +185,7 @@ static void check_failure(const struct fc_fragment *how, uint8_t family, uint16_
 
 	params.mtu = 1500;
 	rig_prepare(&header, &params);
-	rig_frame(frame, sizeof(frame), 1);
+	rig_inner(frame, sizeof(frame), 1);
 	packet = fixture_packet(frames, frame, sizeof(frame), 0);
 	rig_push(&header, &state, &packet, 1, 0);
 	length = copy(packet, bytes);

@@ -88,7 +88,7 @@ static void send(
 
 	datagram->length = length;
 	datagram->type = params.type;
-	rig_frame(datagram->frame, length, id);
+	rig_inner(datagram->frame, length, id);
 	rig_prepare(&header, &params);
 	packet = fixture_packet(frames, datagram->frame, length, 0);
 	rig_push(&header, &state, &packet, 1, 0);

@@ -132,7 +132,7 @@ static void check_round_trip(const struct fc_tunnel_params *params, uint32_t len
 
 	rig_all_ends(&ends);
 	rig_prepare(&header, params);
-	rig_frame(frame, length, length);
+	rig_inner(frame, length, length);
 	packet = fixture_packet(work_pool, frame, length, part);
 	rig_push(&header, &counts, &packet, 1, length);
 	assert_int_equal(fc_tunnel_look(&ends, packet, &match), FC_TUNNEL_OURS);

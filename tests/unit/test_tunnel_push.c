@@ -90,7 +90,7 @@ static void check_overhead(struct rte_mempool *pool, const struct fc_tunnel_para
 	uint32_t inner = known_overhead(params->type, params->has_key);
 	uint8_t frame[100];
 
-	rig_frame(frame, sizeof(frame), 1);
+	rig_inner(frame, sizeof(frame), 1);
 	packet = fixture_packet(pool, frame, sizeof(frame), 0);
 	rig_prepare(&header, params);
 	assert_int_equal(fc_tunnel_overhead(params->type, params->local.family, params->has_key,
@@ -169,7 +169,7 @@ static void test_destination(void **state)
 	assert_false(fc_tunnel_is_resolved(&header));
 	fc_tunnel_set_destination(&header, (const uint8_t[]){ 2, 3, 4, 5, 6, 7 });
 	assert_true(fc_tunnel_is_resolved(&header));
-	rig_frame(frame, sizeof(frame), 1);
+	rig_inner(frame, sizeof(frame), 1);
 	packet = fixture_packet(*state, frame, sizeof(frame), 0);
 	rig_push(&header, &counts, &packet, 1, 0);
 	assert_memory_equal(rte_pktmbuf_mtod(packet, void *),
@@ -189,7 +189,7 @@ static void test_counts(void **state)
 	uint8_t frame[60];
 
 	rig_prepare(&header, &params);
-	rig_frame(frame, sizeof(frame), 1);
+	rig_inner(frame, sizeof(frame), 1);
 	for (unsigned i = 0; i < RTE_DIM(packets); i++)
 		packets[i] = fixture_packet(*state, frame, sizeof(frame), 0);
 	rig_push(&header, &counts, packets, RTE_DIM(packets), 0);
@@ -247,7 +247,7 @@ static void test_fit(void **state)
 	rig_prepare(&truncates, &params);
 	params.oversize = FC_OVERSIZE_DROP;
 	rig_prepare(&drops, &params);
-	rig_frame(frame, sizeof(frame), 1);
+	rig_inner(frame, sizeof(frame), 1);
 	for (uint32_t length = 1460; length < 1470; length++) {
 		struct rte_mbuf *packet = fixture_packet(*state, frame, length, 700);
 		bool fits = length + 20 + 8 + 8 <= 1500;
@@ -299,7 +299,7 @@ static void test_too_long(void **state)
 
 	params.mtu = 1500;
 	rig_prepare(&header, &params);
-	rig_frame(frame, sizeof(frame), 1);
+	rig_inner(frame, sizeof(frame), 1);
 	for (uint32_t length = 65535 - 28 - 2; length < 65535 - 28 + 3; length++) {
 		struct rte_mbuf *packet = fixture_packet(*state, frame, length, 0);
 

@@ -58,7 +58,7 @@ void rig_all_ends(struct fc_tunnel_ends *ends)
 	}
 }
 
-void rig_frame(uint8_t *bytes, uint32_t length, uint32_t seed)
+void rig_inner(uint8_t *bytes, uint32_t length, uint32_t seed)
 {
 	fixture_fill(bytes, length, seed);
 	/* The EtherType for experiments: IEEE 802, local experimental 1. */

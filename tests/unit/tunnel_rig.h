@@ -26,10 +26,10 @@ void rig_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *sta
 void rig_all_ends(struct fc_tunnel_ends *ends);
 
 /** An untagged frame of no protocol that anybody knows, with a payload that @p seed decides. */
-void rig_frame(uint8_t *bytes, uint32_t length, uint32_t seed);
+void rig_inner(uint8_t *bytes, uint32_t length, uint32_t seed);
 
 /**
- * What comes out of a tunnel for a frame of rig_frame() that goes in: for gre its addresses become
+ * What comes out of a tunnel for a frame of rig_inner() that goes in: for gre its addresses become
  * zero.
  */
 void rig_expect(uint8_t *bytes, enum fc_tunnel_type type);
