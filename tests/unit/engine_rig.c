@@ -24,6 +24,7 @@ static struct fault {
 	eth_tx_burst_t send;
 	uint16_t limit;
 	unsigned refused;
+	bool (*is_refused)(const struct rte_mbuf *frame);
 } faults[RTE_MAX_ETHPORTS];
 
 static struct fault *find_fault(const void *queue)
@@ -46,9 +47,12 @@ static uint16_t refuse_some(void *queue, struct rte_mbuf **frames, uint16_t n)
 {
 	const struct fault *fault = find_fault(queue);
 
-	for (uint16_t i = 0; fault->refused != 0 && i < n; i++)
-		if (rig_frame_number(frames[i]) % fault->refused == 0)
+	for (uint16_t i = 0; i < n; i++) {
+		if (fault->refused != 0 && rig_frame_number(frames[i]) % fault->refused == 0)
 			return i;
+		if (fault->is_refused != NULL && fault->is_refused(frames[i]))
+			return i;
+	}
 	return n;
 }
 
@@ -75,6 +79,11 @@ void rig_port_limit(struct rig_port *port, uint16_t n)
 void rig_port_refuse(struct rig_port *port, unsigned n)
 {
 	inject(port)->refused = n;
+}
+
+void rig_port_refuse_if(struct rig_port *port, bool (*is_refused)(const struct rte_mbuf *frame))
+{
+	inject(port)->is_refused = is_refused;
 }
 
 static struct rte_ring *make_ring(const char *name, const char *direction, unsigned n)
@@ -159,6 +168,16 @@ void rig_output_begin(struct fc_output *output, struct rig_port *port, const str
 	output->prepares = linear || output->writes;
 	output->how =
 		(struct fc_private){ copies, output->chain.reach, output->chain.growth, linear };
+}
+
+void rig_output_tunnel(struct fc_output *output, struct fc_tunnel *tunnel, uint16_t n_fragments)
+{
+	output->tunnel = tunnel;
+	output->writes = output->prepares = true;
+	output->how.headroom = (uint16_t)(output->chain.growth + FC_TUNNEL_MAX_SIZE);
+	tunnel->n_fragments = n_fragments;
+	tunnel->how =
+		(struct fc_fragment){ output->how.pool, output->how.pool, output->how.linear };
 }
 
 void rig_output_end(struct fc_output *output)

@@ -47,6 +47,9 @@ void rig_port_limit(struct rig_port *port, uint16_t n);
  * them; 0 ends that. */
 void rig_port_refuse(struct rig_port *port, unsigned n);
 
+/** The same of the frames of which @p is_refused says so; NULL ends that. */
+void rig_port_refuse_if(struct rig_port *port, bool (*is_refused)(const struct rte_mbuf *frame));
+
 /** Read one frame that was sent; NULL: there is none. */
 struct rte_mbuf *rig_port_read(struct rig_port *port);
 
@@ -56,6 +59,9 @@ struct fc_edits rig_no_edits(void);
 /** @param linear  As if the port took single segments only. */
 void rig_output_begin(struct fc_output *output, struct rig_port *port, const struct fc_edits *edits,
 	struct rte_mempool *copies, bool linear);
+
+/** Have an output send through a tunnel, of which the header has been prepared. */
+void rig_output_tunnel(struct fc_output *output, struct fc_tunnel *tunnel, uint16_t n_fragments);
 void rig_output_end(struct fc_output *output);
 
 void rig_feed_begin(struct fc_feed *feed, struct fc_output *output, const _Atomic uint64_t *reached,
