@@ -210,7 +210,9 @@ static void plan_tunnel(struct fc_plan *plan, uint16_t index, struct fc_findings
 	const struct fc_output_config *config = &plan->config->outputs[index];
 	const struct fc_plan_port *port = &plan->ports[plan->outputs[index].port];
 	const struct fc_encap *encap = &config->encap;
-	uint32_t longest = RTE_MIN(port->max_frame, port->facts.max_tx_frame) - RTE_ETHER_HDR_LEN;
+	uint32_t longest =
+		(encap->vlan != 0 ? port->max_tagged_frame - FC_TAG_SIZE : port->max_frame) -
+		RTE_ETHER_HDR_LEN;
 	uint32_t limit = port->mtu != 0 ? port->mtu : port->facts.mtu;
 	unsigned least = encap->local.family == 4 ? FC_TUNNEL_MTU_MIN_IPV4 : FC_TUNNEL_MTU_MIN_IPV6;
 	char place[FC_NAME_SIZE + 32];
@@ -218,8 +220,6 @@ static void plan_tunnel(struct fc_plan *plan, uint16_t index, struct fc_findings
 	if (encap->type == FC_TUNNEL_NONE)
 		return;
 	snprintf(place, sizeof(place), "outputs.%s.encap", config->name);
-	if (encap->vlan != 0 && port->max_frame == port->max_tagged_frame)
-		longest -= FC_TAG_SIZE;
 	limit = RTE_MIN(limit, longest);
 	if (encap->mtu > longest)
 		fc_findings_add(findings, FC_ERROR, place,

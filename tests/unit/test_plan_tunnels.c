@@ -57,6 +57,8 @@ static void test_mtu(void **state)
 		{ CASE(ENCAP(""), ""), 9000, 65535, 2000, false, 2000 - 14 },
 		{ CASE(ENCAP(",\"vlan\":7"), ""), 9000, 65535, 2000, false, 2000 - 18 },
 		{ CASE(ENCAP(",\"vlan\":7"), ""), 1982, 65535, 2000, false, 1982 },
+		{ CASE(ENCAP(",\"vlan\":7"), ""), 1983, 65535, 2000, false, 2000 - 18 },
+		{ CASE(ENCAP(",\"vlan\":7"), ""), 1986, 65535, 2000, false, 2000 - 18 },
 		{ CASE(ENCAP(""), ""), 1986, 65535, 2000, false, 1986 },
 		{ CASE(ENCAP(""), ""), 0, 65535, 600, false, 600 - 14 },
 		/* NICs have room for tags beyond their MTU. */
@@ -80,6 +82,43 @@ static void test_mtu(void **state)
 		assert_int_equal(rig_make(&s)->outputs[0].mtu, cases[i].mtu);
 		assert_int_equal(fc_findings_count(s.findings), 0);
 		rig_end(&s);
+	}
+}
+
+/* No outer packet is longer than what the port sends: not with its tag either. */
+static void test_frame_fits(void **state)
+{
+	static const char *const json[] = {
+		JSON(TAP, OUT(ENCAP("")), ""),
+		JSON(TAP, OUT(ENCAP(",\"vlan\":7")), ""),
+		JSON(TAP, OUT(ENCAP6(",\"vlan\":4094")), ""),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(json); i++) {
+		for (unsigned mtu = 1400; mtu < 1600; mtu++) {
+			for (unsigned kernel = 0; kernel <= 1; kernel++) {
+				const struct fc_plan_port *port;
+				uint32_t length;
+				struct plan_rig s;
+
+				rig_begin(&s, json[i], 1);
+				s.facts[1].max_tx_frame = 1522;
+				s.facts[1].max_mtu = (uint16_t)mtu;
+				rig_interface(&s, 1, kernel ? (uint16_t)mtu : 0);
+				port = &rig_make(&s)->ports[1];
+				length = s.plan->outputs[0].mtu + RTE_ETHER_HDR_LEN;
+				if (i == 0)
+					assert_true(length <= port->max_frame);
+				else
+					assert_true(length + FC_TAG_SIZE <= port->max_tagged_frame);
+				/* And nothing is given away. */
+				assert_true(s.plan->outputs[0].mtu ==
+						    RTE_MIN(mtu, 1522u - (i == 0 ? 14 : 18)) ||
+					    !kernel);
+				rig_end(&s);
+			}
+		}
 	}
 }
 
@@ -113,6 +152,11 @@ static void test_mtu_errors(void **state)
 	rig_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1986,\"vlan\":7")), ""), 1);
 	s.facts[1].max_tx_frame = 2000;
 	expect_error(&s, "more than port p2", "1986");
+	/* As a kernel interface whose driver has room for half a tag. */
+	rig_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1984,\"vlan\":7")), ""), 1);
+	rig_interface(&s, 1, 1984);
+	s.facts[1].max_tx_frame = 2000;
+	expect_error(&s, "more than port p2", "1984");
 	rig_begin(&s, JSON(TAP, OUT(ENCAP6("")), ""), 1);
 	rig_interface(&s, 1, 1279);
 	expect_error(&s, "IPv6 needs 1280", "1279");
@@ -227,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mtu),
+		cmocka_unit_test(test_frame_fits),
 		cmocka_unit_test(test_no_tunnel),
 		cmocka_unit_test(test_mtu_errors),
 		cmocka_unit_test(test_deaf_warning),
