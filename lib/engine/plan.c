@@ -11,6 +11,8 @@
 #include "placement.h"
 #include "plan_pools.h"
 
+#define ASSUMED_IDLE 64 /* buffers for the rx queue of a port that nobody polls */
+
 uint16_t fc_plan_port_names(
 	const struct fc_config *config, const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS])
 {
@@ -45,6 +47,7 @@ void fc_plan_assume_port(const char *name, struct fc_port_facts *facts)
 		.is_virtual = !is_pci,
 		.splits_rx = true,
 		.takes_segments = is_pci,
+		.idle_buffers = ASSUMED_IDLE,
 	};
 	snprintf(facts->name, sizeof(facts->name), "%s", name);
 	snprintf(facts->driver, sizeof(facts->driver), "assumed");

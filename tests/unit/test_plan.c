@@ -28,7 +28,7 @@ struct setup {
 	struct fc_plan *plan;
 };
 
-/* Facts as assumed for a NIC; a test changes them before it plans. */
+/* Facts as assumed for a NIC, one that needs no rx queue to send; a test changes them. */
 static void begin(struct setup *s, const char *json, uint16_t n_lcores)
 {
 	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
@@ -41,8 +41,10 @@ static void begin(struct setup *s, const char *json, uint16_t n_lcores)
 	assert_non_null(s->config);
 	n = fc_plan_port_names(s->config, names);
 	assert_true(n <= RTE_DIM(s->facts));
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		fc_plan_assume_port(names[i], &s->facts[i]);
+		s->facts[i].idle_buffers = 0;
+	}
 	for (uint16_t i = 0; i < n_lcores; i++)
 		s->lcores[i] = (struct fc_lcore_facts){ .id = i + 1U, .socket = 0 };
 }

@@ -191,6 +191,25 @@ static void test_deaf_warning(void **state)
 	rig_end(&s);
 }
 
+/* What is only assumed of a port is no reason to warn. */
+static void test_assumed_port(void **state)
+{
+	static const char *const names[] = { "0000:02:00.0", "net_af_packet0" };
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(names); i++) {
+		struct plan_rig s;
+
+		rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+		fc_plan_assume_port(names[i], &s.facts[1]);
+		snprintf(s.facts[1].name, sizeof(s.facts[1].name), "p2");
+		rig_make(&s);
+		assert_int_equal(fc_findings_count(s.findings), 0);
+		assert_true(s.plan->ports[1].receives);
+		rig_end(&s);
+	}
+}
+
 /* A port that only begins tunnels listens on one queue, on the lane that sends on it. */
 static void test_output_port(void **state)
 {
@@ -275,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_no_tunnel),
 		cmocka_unit_test(test_mtu_errors),
 		cmocka_unit_test(test_deaf_warning),
+		cmocka_unit_test(test_assumed_port),
 		cmocka_unit_test(test_output_port),
 		cmocka_unit_test(test_end_port),
 		cmocka_unit_test(test_told_lcores),
