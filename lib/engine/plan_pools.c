@@ -19,14 +19,25 @@
 #define IPV4_HEADER_SIZE  20
 #define IPV6_HEADERS_SIZE 48 /* with the fragment header */
 
+static uint32_t frame_size(uint32_t mtu)
+{
+	return mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + FC_MAX_TAGS * FC_TAG_SIZE;
+}
+
 /* The longest frame that a port may give, tags included. */
 static uint32_t longest_rx(const struct fc_plan_port *port)
 {
-	uint32_t mtu = port->mtu != 0 ? port->mtu : port->facts.mtu;
-
 	if (port->facts.max_rx_frame != 0)
 		return port->facts.max_rx_frame;
-	return mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + FC_MAX_TAGS * FC_TAG_SIZE;
+	return frame_size(port->mtu != 0 ? port->mtu : port->facts.mtu);
+}
+
+/* The longest that its taps may forward: what came in outer fragments is no frame of the port's. */
+static uint32_t longest_forwarded(const struct fc_plan_port *port)
+{
+	uint32_t longest = longest_rx(port);
+
+	return port->ends ? RTE_MAX(longest, frame_size(FC_DEFAULT_MTU)) : longest;
 }
 
 static void size_pool(struct fc_plan_pool *pool, uint32_t buffer)
@@ -197,7 +208,7 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 		const struct fc_plan_port *rx = &plan->ports[tap->port];
 
 		gets_segments |= tap->gives_segments;
-		longest = RTE_MAX(longest, longest_rx(rx));
+		longest = RTE_MAX(longest, longest_forwarded(rx));
 		n_segments = RTE_MAX(n_segments, count_segments(rx));
 	}
 	output->n_fragments =

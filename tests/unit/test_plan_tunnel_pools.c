@@ -83,6 +83,30 @@ static void test_most_fragments(void **state)
 	rig_end(&s);
 }
 
+/* What comes out of outer fragments is longer than the port's MTU says. */
+static void test_fragments_of_reassembled(void **state)
+{
+	const struct fc_plan_output *output;
+	struct plan_rig s;
+
+	(void)state;
+	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(ENCAP("")), ""), 1);
+	rig_interface(&s, 0, 1500);
+	rig_interface(&s, 1, 1500);
+	output = &rig_make(&s)->outputs[0];
+	assert_true(output->n_fragments * 1480u >= longest_frame(9000));
+	rig_end(&s);
+	/* A port that takes one segment only needs them in one buffer, too. */
+	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
+	rig_interface(&s, 0, 1500);
+	rig_interface(&s, 1, 1500);
+	s.facts[1].takes_segments = false;
+	output = &rig_make(&s)->outputs[0];
+	assert_true(output->needs_copies && output->is_linear);
+	assert_true(output->copies.data_room >= longest_frame(9000) + RTE_PKTMBUF_HEADROOM);
+	rig_end(&s);
+}
+
 /*
  * Copies: what the port holds, and of each feed a burst in hand and one in the stash, whole or as
  * fragments of at least a header and a clone.
@@ -281,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_n_fragments),
 		cmocka_unit_test(test_most_fragments),
+		cmocka_unit_test(test_fragments_of_reassembled),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_shared_with_tap),
 		cmocka_unit_test(test_taps_share_pool),
