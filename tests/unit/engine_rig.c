@@ -300,6 +300,37 @@ uint64_t rig_frame_number(const struct rte_mbuf *packet)
 	return number;
 }
 
+void rig_snapshot_take(struct rig_snapshot *snapshot, const struct rte_mbuf *packet)
+{
+	snapshot->packet = packet;
+	snapshot->length = packet->pkt_len;
+	snapshot->n_segments = 0;
+	for (; packet != NULL; packet = packet->next) {
+		unsigned i = snapshot->n_segments++;
+
+		assert_true(i < RIG_MAX_SEGMENTS && packet->buf_len <= RTE_MBUF_DEFAULT_BUF_SIZE);
+		snapshot->segments[i].next = packet->next;
+		snapshot->segments[i].at = packet->data_off;
+		snapshot->segments[i].length = packet->data_len;
+		memcpy(snapshot->segments[i].buffer, packet->buf_addr, packet->buf_len);
+	}
+}
+
+void rig_snapshot_compare(const struct rig_snapshot *snapshot)
+{
+	const struct rte_mbuf *segment = snapshot->packet;
+
+	assert_int_equal(segment->pkt_len, snapshot->length);
+	assert_int_equal(segment->nb_segs, snapshot->n_segments);
+	for (unsigned i = 0; i < snapshot->n_segments; i++, segment = segment->next) {
+		assert_ptr_equal(segment->next, snapshot->segments[i].next);
+		assert_int_equal(segment->data_off, snapshot->segments[i].at);
+		assert_int_equal(segment->data_len, snapshot->segments[i].length);
+		assert_memory_equal(
+			segment->buf_addr, snapshot->segments[i].buffer, segment->buf_len);
+	}
+}
+
 static uint32_t push_tag(uint8_t *bytes, uint32_t length, uint16_t tpid, unsigned pcp, uint16_t vid)
 {
 	memmove(bytes + ADDRESS_SIZE + TAG_SIZE, bytes + ADDRESS_SIZE, length - ADDRESS_SIZE);

@@ -107,6 +107,25 @@ struct rte_mbuf *rig_frame(
 	struct rte_mempool *pool, uint64_t number, uint32_t length, unsigned n_tags, uint16_t part);
 uint64_t rig_frame_number(const struct rte_mbuf *packet);
 
+/** A packet as it is, for the question whether somebody has written to it. */
+#define RIG_MAX_SEGMENTS 8
+
+struct rig_snapshot {
+	const struct rte_mbuf *packet;
+	uint32_t length;
+	unsigned n_segments;
+	struct {
+		const struct rte_mbuf *next;
+		uint16_t at, length;
+		uint8_t buffer[RTE_MBUF_DEFAULT_BUF_SIZE]; /* all of it, headroom included */
+	} segments[RIG_MAX_SEGMENTS];
+};
+
+void rig_snapshot_take(struct rig_snapshot *snapshot, const struct rte_mbuf *packet);
+
+/** Fail unless all bytes and lengths of the packet are as they were. */
+void rig_snapshot_compare(const struct rig_snapshot *snapshot);
+
 /** What the edits that write make of a frame, done in the plainest way. @return The new length. */
 uint32_t rig_edit_bytes(uint8_t *bytes, uint32_t length, const struct fc_edits *edits);
 
