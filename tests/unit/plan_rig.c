@@ -10,7 +10,7 @@
 #include "plan_rig.h"
 
 /* Ports as NICs are, with an MTU of 9,000; a test changes them before it plans. */
-void rig_begin(struct plan_rig *s, const char *json, uint16_t n_lcores)
+void rig_plan_begin(struct plan_rig *s, const char *json, uint16_t n_lcores)
 {
 	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
 	uint16_t n;
@@ -47,7 +47,7 @@ const struct fc_plan *rig_make(struct plan_rig *s)
 	return s->plan;
 }
 
-void rig_end(struct plan_rig *s)
+void rig_plan_end(struct plan_rig *s)
 {
 	fc_plan_free(s->plan);
 	fc_config_free(s->config);

@@ -36,8 +36,8 @@ struct plan_rig {
  * Read a configuration. Its ports are as NICs are, with an MTU of 9,000; a test changes them
  * before it plans.
  */
-void rig_begin(struct plan_rig *s, const char *json, uint16_t n_lcores);
-void rig_end(struct plan_rig *s);
+void rig_plan_begin(struct plan_rig *s, const char *json, uint16_t n_lcores);
+void rig_plan_end(struct plan_rig *s);
 
 /** As if a kernel interface of that MTU were behind the port; 0: there is none. */
 void rig_interface(struct plan_rig *s, unsigned port, uint16_t mtu);

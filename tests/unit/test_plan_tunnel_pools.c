@@ -50,13 +50,13 @@ static void test_n_fragments(void **state)
 		uint32_t longest;
 		struct plan_rig s;
 
-		rig_begin(&s, cases[i].json, 1);
+		rig_plan_begin(&s, cases[i].json, 1);
 		rig_interface(&s, 0, cases[i].rx_mtu);
 		rig_interface(&s, 1, cases[i].tx_mtu);
 		output = &rig_make(&s)->outputs[0];
 		if (!cases[i].fragments) {
 			assert_int_equal(output->n_fragments, 1);
-			rig_end(&s);
+			rig_plan_end(&s);
 			continue;
 		}
 		longest = longest_frame(cases[i].rx_mtu) + 8 + FC_TUNNEL_MAX_SIZE;
@@ -66,7 +66,7 @@ static void test_n_fragments(void **state)
 		longest = RTE_MAX(longest, longest_frame(cases[i].tx_mtu) + 8 + FC_TUNNEL_MAX_SIZE);
 		assert_true(output->n_fragments <= 2 ||
 			    (output->n_fragments - 1u) * cases[i].payload < longest);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 }
 
@@ -76,11 +76,11 @@ static void test_most_fragments(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	s.facts[0].max_rx_frame = 65535;
 	rig_interface(&s, 1, 68);
 	assert_int_equal(rig_make(&s)->outputs[0].n_fragments, FC_FRAGMENT_MAX);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* What comes out of outer fragments is longer than the port's MTU says. */
@@ -90,21 +90,21 @@ static void test_fragments_of_reassembled(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(END("a", "p1", "1"), OUT(ENCAP("")), ""), 1);
 	rig_interface(&s, 0, 1500);
 	rig_interface(&s, 1, 1500);
 	output = &rig_make(&s)->outputs[0];
 	assert_true(output->n_fragments * 1480u >= longest_frame(9000));
-	rig_end(&s);
+	rig_plan_end(&s);
 	/* A port that takes one segment only needs them in one buffer, too. */
-	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
+	rig_plan_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
 	rig_interface(&s, 0, 1500);
 	rig_interface(&s, 1, 1500);
 	s.facts[1].takes_segments = false;
 	output = &rig_make(&s)->outputs[0];
 	assert_true(output->needs_copies && output->is_linear);
 	assert_true(output->copies.data_room >= longest_frame(9000) + RTE_PKTMBUF_HEADROOM);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /*
@@ -131,7 +131,7 @@ static void test_copies(void **state)
 		uint32_t n_in_feeds, n_in_port;
 		struct plan_rig s;
 
-		rig_begin(&s, cases[i].json, 1);
+		rig_plan_begin(&s, cases[i].json, 1);
 		s.facts[cases[i].n_from].tx_descriptors = 256;
 		s.facts[cases[i].n_from].tx_held = 100;
 		for (unsigned p = 0; p < 3; p++)
@@ -151,7 +151,7 @@ static void test_copies(void **state)
 		}
 		assert_true(output->copies.n_mbufs >=
 			    n_in_feeds + n_in_port + FC_POOL_CACHE_SIZE * 3 / 2);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 }
 
@@ -162,13 +162,14 @@ static void test_shared_with_tap(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, "\"b\":{\"port\":\"p1\",\"from\":[\"a\"]" ENCAP("") "}", ""), 1);
+	rig_plan_begin(
+		&s, JSON(TAP, "\"b\":{\"port\":\"p1\",\"from\":[\"a\"]" ENCAP("") "}", ""), 1);
 	port = &rig_make(&s)->ports[0];
 	assert_true(port->is_tap && port->is_output && port->is_host);
 	assert_false(port->ends);
 	assert_int_equal(port->n_for_fragments, 0);
 	assert_true(port->host.n_mbufs != 0);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 static void expect_sum(const struct fc_plan_port *port)
@@ -184,14 +185,14 @@ static void test_taps_share_pool(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(END("a", "p1", "4"), OUT(""), ""), 1);
+	rig_plan_begin(&s, JSON(END("a", "p1", "4"), OUT(""), ""), 1);
 	alone = rig_make(&s)->ports[0].pool.n_mbufs;
 	window = s.plan->taps[0].window;
 	assert_int_equal(s.plan->ports[0].n_for_taps, window);
 	assert_int_equal(window, (4 << 20) / s.plan->ports[0].pool.mbuf_size);
-	rig_end(&s);
+	rig_plan_end(&s);
 
-	rig_begin(&s,
+	rig_plan_begin(&s,
 		JSON(END("a", "p1", "4") "," END("c", "p1", "8") "," END("d", "p1", "2"), OUT(""),
 			""),
 		1);
@@ -208,7 +209,7 @@ static void test_taps_share_pool(void **state)
 	/* All else is the port's, however many take from it. */
 	assert_int_equal(s.plan->ports[0].pool.n_mbufs,
 		alone + s.plan->taps[1].window + s.plan->taps[2].window);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* Outer fragments wait in buffers of their own, for each queue. */
@@ -226,12 +227,12 @@ static void test_pool_for_fragments(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
-		rig_begin(&s, cases[i].json, 1);
+		rig_plan_begin(&s, cases[i].json, 1);
 		port = &rig_make(&s)->ports[0];
 		assert_int_equal(port->n_rx_queues, cases[i].n_queues);
 		assert_int_equal(port->n_for_fragments, cases[i].n_queues * FC_REASSEMBLY_MBUFS);
 		expect_sum(port);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 }
 
@@ -242,19 +243,19 @@ static void test_pool_for_heard(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, OUT(""), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(""), ""), 1);
 	plain = rig_make(&s)->ports[0].n_for_lcores;
-	rig_end(&s);
-	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
+	rig_plan_end(&s);
+	rig_plan_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
 	hearing = rig_make(&s)->ports[0].n_for_lcores;
 	assert_true(hearing >= plain + FC_HOST_WORDS);
-	rig_end(&s);
+	rig_plan_end(&s);
 	/* A port that only listens for its own address: a burst and what waits to be heard. */
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	assert_true(rig_make(&s)->ports[1].pool.n_mbufs >=
 		    s.plan->ports[1].rx_descriptors + FC_BURST + (uint32_t)FC_HOST_WORDS);
 	expect_sum(&s.plan->ports[1]);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* What the box says: as much as waits, is in the port, and is being made. */
@@ -264,7 +265,7 @@ static void test_host_pool(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	s.facts[1].tx_descriptors = 512;
 	s.facts[1].tx_held = 100;
 	s.facts[1].socket = 1;
@@ -273,13 +274,13 @@ static void test_host_pool(void **state)
 	assert_int_equal(port->host.socket, 1);
 	assert_int_equal(port->host.data_room, 2048 + RTE_PKTMBUF_HEADROOM);
 	assert_int_equal(s.plan->ports[0].host.n_mbufs, 0);
-	rig_end(&s);
+	rig_plan_end(&s);
 	/* The answer to a long ping must be in one buffer where the port wants that. */
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	s.facts[1].takes_segments = false;
 	port = &rig_make(&s)->ports[1];
 	assert_true(port->host.data_room >= longest_frame(9000) + RTE_PKTMBUF_HEADROOM);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* It is part of the memory that is asked for, on the port's node. */
@@ -289,7 +290,7 @@ static void test_memory(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
+	rig_plan_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
 	s.facts[0].socket = 0;
 	s.facts[1].socket = 1;
 	rig_make(&s);
@@ -297,7 +298,7 @@ static void test_memory(void **state)
 	assert_true(host != 0);
 	without = (uint64_t)s.plan->ports[0].pool.n_mbufs * s.plan->ports[0].pool.mbuf_size;
 	assert_true(fc_plan_memory(s.plan, 0, FC_HUGE_PAGE_SIZE) >= without + host);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 int main(void)

@@ -27,7 +27,7 @@ static void expect_error(struct plan_rig *s, const char *text, const char *numbe
 	assert_null(fc_plan_make(s->config, s->facts, s->lcores, s->n_lcores, s->findings));
 	assert_int_equal(fc_findings_n_errors(s->findings), 1);
 	expect_finding(s, text, number);
-	rig_end(s);
+	rig_plan_end(s);
 }
 
 /* The MTU of a tunnel is the smallest of those that are on its way, and its own where told. */
@@ -74,14 +74,14 @@ static void test_mtu(void **state)
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
 		struct plan_rig s;
 
-		rig_begin(&s, cases[i].json, 1);
+		rig_plan_begin(&s, cases[i].json, 1);
 		s.facts[1].max_mtu = cases[i].max_mtu;
 		s.facts[1].max_tx_frame = cases[i].max_tx_frame;
 		s.facts[1].is_virtual = cases[i].is_virtual;
 		rig_interface(&s, 1, cases[i].interface);
 		assert_int_equal(rig_make(&s)->outputs[0].mtu, cases[i].mtu);
 		assert_int_equal(fc_findings_count(s.findings), 0);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 }
 
@@ -102,7 +102,7 @@ static void test_frame_fits(void **state)
 				uint32_t length;
 				struct plan_rig s;
 
-				rig_begin(&s, json[i], 1);
+				rig_plan_begin(&s, json[i], 1);
 				s.facts[1].max_tx_frame = 1522;
 				s.facts[1].max_mtu = (uint16_t)mtu;
 				rig_interface(&s, 1, kernel ? (uint16_t)mtu : 0);
@@ -116,7 +116,7 @@ static void test_frame_fits(void **state)
 				assert_true(s.plan->outputs[0].mtu ==
 						    RTE_MIN(mtu, 1522u - (i == 0 ? 14 : 18)) ||
 					    !kernel);
-				rig_end(&s);
+				rig_plan_end(&s);
 			}
 		}
 	}
@@ -127,7 +127,7 @@ static void test_no_tunnel(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, OUT(""), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(""), ""), 1);
 	rig_make(&s);
 	assert_int_equal(s.plan->outputs[0].mtu, 0);
 	assert_int_equal(s.plan->outputs[0].n_fragments, 1);
@@ -135,7 +135,7 @@ static void test_no_tunnel(void **state)
 	assert_false(s.plan->ports[0].is_host || s.plan->ports[1].is_host);
 	assert_false(s.plan->ports[0].sends || s.plan->ports[1].receives);
 	assert_true(s.plan->ports[0].receives && s.plan->ports[1].sends);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 static void test_mtu_errors(void **state)
@@ -143,30 +143,30 @@ static void test_mtu_errors(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1501")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1501")), ""), 1);
 	rig_interface(&s, 1, 1500);
 	expect_error(&s, "more than port p2", "1501");
-	rig_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1987")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1987")), ""), 1);
 	s.facts[1].max_tx_frame = 2000;
 	expect_error(&s, "more than port p2", "1987");
-	rig_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1986,\"vlan\":7")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1986,\"vlan\":7")), ""), 1);
 	s.facts[1].max_tx_frame = 2000;
 	expect_error(&s, "more than port p2", "1986");
 	/* As a kernel interface whose driver has room for half a tag. */
-	rig_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1984,\"vlan\":7")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP(",\"mtu\":1984,\"vlan\":7")), ""), 1);
 	rig_interface(&s, 1, 1984);
 	s.facts[1].max_tx_frame = 2000;
 	expect_error(&s, "more than port p2", "1984");
-	rig_begin(&s, JSON(TAP, OUT(ENCAP6("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP6("")), ""), 1);
 	rig_interface(&s, 1, 1279);
 	expect_error(&s, "IPv6 needs 1280", "1279");
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	s.facts[1].max_tx_frame = 81;
 	expect_error(&s, "IPv4 needs 68", "67");
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	s.facts[1].max_tx_frame = 82;
 	assert_int_equal(rig_make(&s)->outputs[0].mtu, 68);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* A port that cannot receive never hears of the next hop. */
@@ -175,20 +175,20 @@ static void test_deaf_warning(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 	s.facts[1].max_rx_queues = s.facts[1].idle_buffers = 0;
 	rig_make(&s);
 	expect_finding(&s, "cannot receive", "'mac'");
 	assert_int_equal(fc_findings_n_errors(s.findings), 0);
 	assert_false(s.plan->ports[1].receives);
 	assert_true(s.plan->ports[1].is_host && s.plan->ports[1].sends);
-	rig_end(&s);
+	rig_plan_end(&s);
 
-	rig_begin(&s, JSON(TAP, OUT(ENCAP(MAC)), ""), 1);
+	rig_plan_begin(&s, JSON(TAP, OUT(ENCAP(MAC)), ""), 1);
 	s.facts[1].max_rx_queues = s.facts[1].idle_buffers = 0;
 	rig_make(&s);
 	assert_int_equal(fc_findings_count(s.findings), 0);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* What is only assumed of a port is no reason to warn. */
@@ -200,13 +200,13 @@ static void test_assumed_port(void **state)
 	for (size_t i = 0; i < RTE_DIM(names); i++) {
 		struct plan_rig s;
 
-		rig_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
+		rig_plan_begin(&s, JSON(TAP, OUT(ENCAP("")), ""), 1);
 		fc_plan_assume_port(names[i], &s.facts[1]);
 		snprintf(s.facts[1].name, sizeof(s.facts[1].name), "p2");
 		rig_make(&s);
 		assert_int_equal(fc_findings_count(s.findings), 0);
 		assert_true(s.plan->ports[1].receives);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 }
 
@@ -218,7 +218,7 @@ static void test_output_port(void **state)
 
 	(void)state;
 	for (uint16_t n_lcores = 1; n_lcores <= 3; n_lcores++) {
-		rig_begin(&s,
+		rig_plan_begin(&s,
 			JSON(TAP, OUT(ENCAP("")) ",\"c\":{\"port\":\"p3\",\"from\":[\"a\"]}", ""),
 			n_lcores);
 		port = &rig_make(&s)->ports[1];
@@ -232,7 +232,7 @@ static void test_output_port(void **state)
 		/* Its neighbour without a tunnel does not listen. */
 		assert_false(s.plan->ports[2].receives || s.plan->ports[2].is_host);
 		assert_true(s.plan->ports[2].sends);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 }
 
@@ -244,7 +244,7 @@ static void test_end_port(void **state)
 
 	(void)state;
 	for (uint16_t n_lcores = 1; n_lcores <= 3; n_lcores++) {
-		rig_begin(&s,
+		rig_plan_begin(&s,
 			JSON(END("a", "p1", "1"), OUT(""), ",\"ports\":{\"p1\":{\"rx_queues\":2}}"),
 			n_lcores);
 		port = &rig_make(&s)->ports[0];
@@ -255,16 +255,16 @@ static void test_end_port(void **state)
 		assert_int_equal(port->tx_lane, port->rx_lanes[0]);
 		assert_true(s.plan->lanes[port->tx_lane].receives);
 		assert_true(s.plan->taps[0].gives_segments);
-		rig_end(&s);
+		rig_plan_end(&s);
 	}
 	/* One that cannot send hears all the same. */
-	rig_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
+	rig_plan_begin(&s, JSON(END("a", "p1", "1"), OUT(""), ""), 1);
 	s.facts[0].max_tx_queues = 0;
 	port = &rig_make(&s)->ports[0];
 	assert_true(port->receives && port->is_host);
 	assert_false(port->sends);
 	assert_int_equal(port->host.n_mbufs, 0);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 /* With lists of lcores, each does what the lists say; the answers come from where the port is. */
@@ -274,7 +274,7 @@ static void test_told_lcores(void **state)
 	struct plan_rig s;
 
 	(void)state;
-	rig_begin(&s,
+	rig_plan_begin(&s,
 		JSON(END("a", "p1", "1"), OUT(ENCAP("")), ",\"lcores\":{\"rx\":[1],\"tx\":[2]}"),
 		2);
 	plan = rig_make(&s);
@@ -283,7 +283,7 @@ static void test_told_lcores(void **state)
 	assert_int_equal(plan->lanes[plan->ports[0].tx_lane].lcore.id, 1);
 	assert_int_equal(plan->lanes[plan->ports[1].tx_lane].lcore.id, 2);
 	assert_int_equal(plan->lanes[plan->ports[1].rx_lanes[0]].lcore.id, 2);
-	rig_end(&s);
+	rig_plan_end(&s);
 }
 
 int main(void)

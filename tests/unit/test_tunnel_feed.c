@@ -19,14 +19,6 @@
 
 static const uint8_t new_mac[FC_MAC_SIZE] = { 2, 0, 0, 0, 0, 2 };
 
-static struct fc_tunnel_params params_of(enum fc_tunnel_type type, uint8_t family)
-{
-	struct fc_tunnel_params params = rig_params(type, family);
-
-	params.mtu = 1500;
-	return params;
-}
-
 /* Every type over both families: what comes out at the other end is what went in. */
 static void test_types(void **state)
 {
@@ -34,7 +26,7 @@ static void test_types(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2 * RTE_DIM(rig_types) * 2; i++) {
-		struct fc_tunnel_params params = params_of(rig_types[i / 4], i & 1 ? 6 : 4);
+		struct fc_tunnel_params params = rig_mtu_1500(rig_types[i / 4], i & 1 ? 6 : 4);
 		struct tunnel_feed f;
 		uint64_t size = 0;
 
@@ -69,7 +61,7 @@ static void test_shared(void **state)
 	for (unsigned i = 0; i < RTE_DIM(rig_types); i++) {
 		for (int oversize = FC_OVERSIZE_FRAGMENT; oversize <= FC_OVERSIZE_DROP;
 			oversize++) {
-			struct fc_tunnel_params params = params_of(rig_types[i], i & 1 ? 6 : 4);
+			struct fc_tunnel_params params = rig_mtu_1500(rig_types[i], i & 1 ? 6 : 4);
 			struct rte_mbuf *packets[RTE_DIM(shapes)], *packet;
 			struct tunnel_feed f;
 
@@ -100,7 +92,7 @@ static void test_shared(void **state)
 /* A packet that nobody else holds needs no copy. */
 static void test_in_place(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_VXLAN, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_VXLAN, 4);
 	const struct tunnel_feed_options options = { .n_copies = 1 };
 	struct tunnel_feed f;
 
@@ -116,7 +108,7 @@ static void test_in_place(void **state)
 /* Before the next hop is known everything is lost at once, and nothing is copied for that. */
 static void test_unresolved(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_ERSPAN2, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_ERSPAN2, 4);
 	const struct tunnel_feed_options options = { .n_copies = N };
 
 	(void)state;
@@ -146,7 +138,7 @@ static void test_unresolved(void **state)
 /* A filter comes before it: what it sorts out would not have been sent in any case. */
 static void test_unresolved_behind_filter(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_VXLAN, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_VXLAN, 4);
 	struct fc_edits edits = rig_no_edits();
 	const struct tunnel_feed_options options = { .edits = &edits };
 	struct tunnel_feed f;
@@ -164,18 +156,23 @@ static void test_unresolved_behind_filter(void **state)
 /* What waits when the next hop is lost: the frames that are made go, the packets behind do not. */
 static void test_lost_while_waiting(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_GRETAP, 6);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_GRETAP, 6);
+	/* As many as the frames that are made: nothing is copied for what is lost. */
+	const struct tunnel_feed_options options = { .n_copies = N };
+	struct rte_mbuf *packets[3 * N];
 	struct tunnel_feed f;
 
 	(void)state;
-	rig_begin(&f, &params, NULL);
+	rig_begin(&f, &params, &options);
 	rig_port_limit(&f.port, 0);
-	rig_offer_frames(&f, 0, N, LENGTH, true);
-	rig_offer_frames(&f, N, N, LENGTH, false);
+	for (unsigned i = 0; i < RTE_DIM(packets); i++)
+		packets[i] = rig_frame(f.frames, i, LENGTH, 0, 0);
+	rig_offer(&f, packets, N, false);
+	rig_offer(&f, packets + N, N, false);
 	assert_int_equal(f.feed.stash_n, N);
 	assert_int_equal(fc_tally_read(&f.feed.queued).packets, 2 * N);
 	fc_tunnel_set_destination(&f.tunnel.header, NULL);
-	rig_offer_frames(&f, 2 * N, N, LENGTH, true);
+	rig_offer(&f, packets + 2 * N, N, false);
 	rig_expect_drops(&f, FC_DROP_UNRESOLVED, N, N * LENGTH);
 	rig_port_limit(&f.port, RIG_ALL);
 	rig_drain(&f);
@@ -183,6 +180,7 @@ static void test_lost_while_waiting(void **state)
 	for (unsigned i = 0; i < N; i++)
 		rig_expect_packet(&f, i, LENGTH);
 	rig_expect_nothing(&f);
+	rte_pktmbuf_free_bulk(packets, RTE_DIM(packets));
 	/* And it goes on when it is found again. */
 	fc_tunnel_set_destination(&f.tunnel.header, new_mac);
 	rig_offer_frames(&f, 3 * N, N, LENGTH, true);
@@ -194,7 +192,7 @@ static void test_lost_while_waiting(void **state)
 /* Lost between the feed's look and the push: counted there. */
 static void test_lost_in_between(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_VXLAN, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_VXLAN, 4);
 	struct rte_mbuf *packets[3];
 	struct tunnel_feed f;
 	uint64_t long_ones, size;
@@ -213,7 +211,7 @@ static void test_lost_in_between(void **state)
 /* What waits is sent to where the next hop is then. */
 static void test_moved_while_waiting(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_GENEVE, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_GENEVE, 4);
 	struct rte_mbuf *frame;
 	struct tunnel_feed f;
 
@@ -240,7 +238,7 @@ static void test_oversize(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 2 * RTE_DIM(rig_types); i++) {
-		struct fc_tunnel_params params = params_of(rig_types[i / 2], i & 1 ? 6 : 4);
+		struct fc_tunnel_params params = rig_mtu_1500(rig_types[i / 2], i & 1 ? 6 : 4);
 		struct tunnel_feed f;
 		uint32_t fits;
 
@@ -281,7 +279,7 @@ static void test_oversize(void **state)
 /* The edits come first: what a tunnel carries is the edited frame. */
 static void test_edited(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_VXLAN, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_VXLAN, 4);
 	struct fc_edits edits = rig_no_edits();
 	const struct tunnel_feed_options options = { .edits = &edits };
 
@@ -316,7 +314,7 @@ static void test_edited(void **state)
 /* Sequence numbers count what was sent, through backlog and stash, without a gap. */
 static void test_sequence(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_ERSPAN2, 4);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_ERSPAN2, 4);
 	struct rte_mbuf *frame;
 	struct tunnel_feed f;
 
@@ -346,7 +344,7 @@ static void test_sequence(void **state)
 
 static void test_nombuf(void **state)
 {
-	struct fc_tunnel_params params = params_of(FC_TUNNEL_GENEVE, 6);
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_GENEVE, 6);
 	const struct tunnel_feed_options options = { .n_copies = 5 };
 	struct tunnel_feed f;
 

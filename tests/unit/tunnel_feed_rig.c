@@ -5,7 +5,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <rte_byteorder.h>
 #include <rte_ether.h>
+#include <rte_ip.h>
 
 #include "dpdk_fixture.h"
 #include "tunnel_feed_rig.h"
@@ -14,12 +16,20 @@
 #define N_COPIES 2047
 #define N_OUT	 1023
 
+struct fc_tunnel_params rig_mtu_1500(enum fc_tunnel_type type, uint8_t family)
+{
+	struct fc_tunnel_params params = rig_params(type, family);
+
+	params.mtu = 1500;
+	return params;
+}
+
 void rig_begin(struct tunnel_feed *f, const struct fc_tunnel_params *params,
 	const struct tunnel_feed_options *options)
 {
 	static const struct tunnel_feed_options usual;
 	const struct fc_reassembly_limits limits = {
-		.max_datagrams = 64, .max_mbufs = 512, .timeout_cycles = UINT64_MAX / 2
+		.max_datagrams = 1024, .max_mbufs = 512, .timeout_cycles = UINT64_MAX / 2
 	};
 	struct fc_edits none = rig_no_edits();
 
@@ -176,4 +186,36 @@ uint32_t rig_growth(const struct fc_tunnel_params *params)
 		params->type, params->local.family, params->has_key, params->vlan != 0);
 
 	return overhead - (params->type == FC_TUNNEL_GRE ? RTE_ETHER_HDR_LEN : 0);
+}
+
+/* Offset of a fragment of an untagged IPv4 packet, bytes. */
+static uint32_t offset_of(const struct rte_mbuf *frame)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(frame, const struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+
+	return 8u * (rte_be_to_cpu_16(ip->fragment_offset) & RTE_IPV4_HDR_OFFSET_MASK);
+}
+
+static bool has_more(const struct rte_mbuf *frame)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(frame, const struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+
+	return (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG)) != 0;
+}
+
+bool rig_is_first(const struct rte_mbuf *frame)
+{
+	return offset_of(frame) == 0 && has_more(frame);
+}
+
+bool rig_is_middle(const struct rte_mbuf *frame)
+{
+	return offset_of(frame) != 0 && has_more(frame);
+}
+
+bool rig_is_last(const struct rte_mbuf *frame)
+{
+	return offset_of(frame) != 0 && !has_more(frame);
 }

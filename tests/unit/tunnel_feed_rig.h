@@ -38,6 +38,9 @@ struct tunnel_feed_options {
 	const struct fc_edits *edits; /**< NULL: none */
 };
 
+/** Those of rig_params(), with an MTU of 1,500. */
+struct fc_tunnel_params rig_mtu_1500(enum fc_tunnel_type type, uint8_t family);
+
 /** @param options  NULL: none. */
 void rig_begin(struct tunnel_feed *f, const struct fc_tunnel_params *params,
 	const struct tunnel_feed_options *options);
@@ -75,5 +78,10 @@ uint64_t rig_drops(const struct tunnel_feed *f, enum fc_drop drop);
 
 /** Bytes that the tunnel puts in front, Ethernet included, and what it leaves behind. */
 uint32_t rig_growth(const struct fc_tunnel_params *params);
+
+/** Which fragment a frame is, of an untagged IPv4 packet; none of them: it is all of it. */
+bool rig_is_first(const struct rte_mbuf *frame);
+bool rig_is_middle(const struct rte_mbuf *frame);
+bool rig_is_last(const struct rte_mbuf *frame);
 
 #endif
