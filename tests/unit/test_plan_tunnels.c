@@ -247,6 +247,7 @@ static void test_end_port(void **state)
 		rig_plan_begin(&s,
 			JSON(END("a", "p1", "1"), OUT(""), ",\"ports\":{\"p1\":{\"rx_queues\":2}}"),
 			n_lcores);
+		s.facts[0].splits_rx = false;
 		port = &rig_make(&s)->ports[0];
 		assert_true(port->is_tap && port->is_host && port->ends);
 		assert_true(port->receives && port->sends);
@@ -270,20 +271,30 @@ static void test_end_port(void **state)
 /* With lists of lcores, each does what the lists say; the answers come from where the port is. */
 static void test_told_lcores(void **state)
 {
-	const struct fc_plan *plan;
-	struct plan_rig s;
+	static const struct {
+		const char *json;
+		unsigned rx, tx;
+	} cases[] = {
+#define CASE(lists) JSON(END("a", "p1", "1"), OUT(ENCAP("")), ",\"lcores\":{" lists "}")
+		{ CASE("\"rx\":[1],\"tx\":[2]"), 1, 2 },
+		{ CASE("\"rx\":[2],\"tx\":[1]"), 2, 1 },
+#undef CASE
+	};
 
 	(void)state;
-	rig_plan_begin(&s,
-		JSON(END("a", "p1", "1"), OUT(ENCAP("")), ",\"lcores\":{\"rx\":[1],\"tx\":[2]}"),
-		2);
-	plan = rig_make(&s);
-	assert_int_equal(plan->n_lanes, 2);
-	assert_int_equal(plan->lanes[plan->ports[0].rx_lanes[0]].lcore.id, 1);
-	assert_int_equal(plan->lanes[plan->ports[0].tx_lane].lcore.id, 1);
-	assert_int_equal(plan->lanes[plan->ports[1].tx_lane].lcore.id, 2);
-	assert_int_equal(plan->lanes[plan->ports[1].rx_lanes[0]].lcore.id, 2);
-	rig_plan_end(&s);
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		const struct fc_plan *plan;
+		struct plan_rig s;
+
+		rig_plan_begin(&s, cases[i].json, 2);
+		plan = rig_make(&s);
+		assert_int_equal(plan->n_lanes, 2);
+		assert_int_equal(plan->lanes[plan->ports[0].rx_lanes[0]].lcore.id, cases[i].rx);
+		assert_int_equal(plan->lanes[plan->ports[0].tx_lane].lcore.id, cases[i].rx);
+		assert_int_equal(plan->lanes[plan->ports[1].tx_lane].lcore.id, cases[i].tx);
+		assert_int_equal(plan->lanes[plan->ports[1].rx_lanes[0]].lcore.id, cases[i].tx);
+		rig_plan_end(&s);
+	}
 }
 
 int main(void)
