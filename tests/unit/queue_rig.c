@@ -9,6 +9,7 @@
 
 #include "dpdk_fixture.h"
 #include "queue_rig.h"
+#include "tunnel_rig.h"
 
 #define WINDOW 1024
 
@@ -163,7 +164,7 @@ struct rte_mbuf *rig_wrap(struct queue_rig *q, unsigned tunnel, uint64_t number,
 {
 	struct rte_mbuf *packet = rig_frame(q->frames, number, length, 0, 0);
 
-	assert_true(fc_tunnel_push(&q->headers[tunnel], &q->states[tunnel], &packet, 1, 0));
+	rig_push(&q->headers[tunnel], &q->states[tunnel], &packet, 1, 0);
 	return packet;
 }
 
