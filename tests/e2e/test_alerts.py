@@ -69,7 +69,7 @@ def test_links_backlogs_and_drops(rig, namespace, tmp_path, watched):
     rig.namespace = namespace.name
     rig.lcores = {"idle_us": 500}
     rig.whole_files = False
-    rig.tap("wan", port=rig.vdev("net_tap", iface="wan0"), ring="16m")
+    rig.tap("wan", port=rig.vdev("net_tap", iface="wan0"))
     rig.output("stuck", "wan", port=rig.vdev("net_ring"))
     rig.output("good", "wan", port=rig.vdev("net_null"))
     frames = tmp_path / "frames.pcap"
