@@ -356,16 +356,28 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		put_back(feed, start, packets + done, (uint16_t)(n - done), size);
 }
 
-static void drop_stash(struct fc_feed *feed)
+/*
+ * Lose the stash, but for the rest of a packet of which some fragments have left already: without
+ * it they would be of no use to anybody. With @all that, too. Returns how many packets were lost.
+ */
+static unsigned drop_stash(struct fc_feed *feed, bool all)
 {
-	struct rte_mbuf **frames = feed->stash + feed->stash_at;
-	uint16_t n = (uint16_t)(feed->stash_n - feed->stash_at);
-	uint64_t n_packets =
-		count_packets(feed->is_last != NULL ? feed->is_last + feed->stash_at : NULL, n);
+	uint16_t from = feed->stash_at, n;
+	struct rte_mbuf **frames;
+	uint64_t n_packets;
 
+	if (!all && feed->is_last != NULL && from != 0)
+		while (from < feed->stash_n && !feed->is_last[from - 1])
+			from++;
+	frames = feed->stash + from;
+	n = (uint16_t)(feed->stash_n - from);
+	n_packets = count_packets(feed->is_last != NULL ? feed->is_last + from : NULL, n);
 	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
 	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
-	feed->stash_at = feed->stash_n = 0;
+	feed->stash_n = from;
+	if (feed->stash_at == feed->stash_n)
+		feed->stash_at = feed->stash_n = 0;
+	return (unsigned)n_packets;
 }
 
 /* Lose what is further behind than the tap's ring, oldest first. */
@@ -374,10 +386,8 @@ static unsigned drop_late(struct fc_feed *feed)
 	uint64_t reached = atomic_load_explicit(feed->reached, memory_order_acquire);
 	unsigned n = 0;
 
-	if (feed->stash_n != 0 && fc_backlog_distance(feed->stash_start, reached) > feed->window) {
-		n += (unsigned)(feed->stash_n - feed->stash_at);
-		drop_stash(feed);
-	}
+	if (feed->stash_n != 0 && fc_backlog_distance(feed->stash_start, reached) > feed->window)
+		n += drop_stash(feed, false);
 	while (fc_backlog_is_late(&feed->backlog, reached, feed->window)) {
 		fc_backlog_prefetch(&feed->backlog);
 		n += drop_front(feed);
@@ -438,7 +448,7 @@ unsigned fc_feed_drain(struct fc_feed *feed)
 
 void fc_feed_discard(struct fc_feed *feed)
 {
-	drop_stash(feed);
+	drop_stash(feed, true);
 	while (!fc_backlog_is_empty(&feed->backlog))
 		drop_front(feed);
 }
