@@ -6,7 +6,9 @@
 #include <rte_common.h>
 #include <rte_ether.h>
 
+#include <fc_address.h>
 #include <fc_tunnel.h>
+#include <fc_tunnel_pop.h>
 
 #include "placement.h"
 #include "plan_pools.h"
@@ -185,6 +187,41 @@ static void connect_ports(struct fc_plan *plan, const struct fc_port_facts *fact
 	}
 }
 
+/* Addresses that live on a port, each once, and tunnels that end there. */
+static void check_addresses(
+	const struct fc_plan *plan, uint16_t index, struct fc_findings *findings)
+{
+	const struct fc_config *config = plan->config;
+	const struct fc_address *addresses[FC_MAX_TAPS + FC_MAX_OUTPUTS];
+	char place[FC_PORT_NAME_SIZE + 8];
+	uint16_t n_ends = 0, n = 0;
+
+	for (unsigned i = 0; i < (unsigned)config->n_taps + config->n_outputs; i++) {
+		bool is_tap = i < config->n_taps;
+		uint16_t o = (uint16_t)(i - (is_tap ? 0 : config->n_taps)), at = 0;
+		const struct fc_address *address =
+			is_tap ? &config->taps[o].decap.local : &config->outputs[o].encap.local;
+
+		if (address->family == 0 ||
+			(is_tap ? plan->taps[o].port : plan->outputs[o].port) != index)
+			continue;
+		n_ends = (uint16_t)(n_ends + is_tap);
+		while (at < n && !fc_address_is_equal(addresses[at], address))
+			at++;
+		if (at == n)
+			addresses[n++] = address;
+	}
+	snprintf(place, sizeof(place), "port %s", plan->ports[index].facts.name);
+	if (n_ends > FC_TUNNEL_MAX_ENDS)
+		fc_findings_add(findings, FC_ERROR, place,
+			"%u tunnels end here; %u are possible on one port", n_ends,
+			FC_TUNNEL_MAX_ENDS);
+	if (n > FC_TUNNEL_MAX_HOSTS)
+		fc_findings_add(findings, FC_ERROR, place,
+			"it has %u addresses of tunnels; %u are possible on one port", n,
+			FC_TUNNEL_MAX_HOSTS);
+}
+
 static struct fc_plan *allocate(const struct fc_config *config)
 {
 	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
@@ -256,6 +293,8 @@ struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_por
 			findings);
 	for (uint16_t o = 0; o < config->n_outputs; o++)
 		plan_tunnel(plan, o, findings);
+	for (uint16_t i = 0; i < plan->n_ports; i++)
+		check_addresses(plan, i, findings);
 	if (fc_placement_make(plan, lcores, n_lcores, findings) == -ENOMEM)
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 	if (fc_findings_n_errors(findings) != n_errors) {

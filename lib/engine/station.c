@@ -82,6 +82,8 @@ void fc_station_free(struct fc_station *station)
 	rte_ring_free(station->said);
 	free(station->heard);
 	free(station->hosts);
+	for (uint16_t i = 0; i < station->n_hops; i++)
+		free(station->hops[i].tunnels);
 	free(station->hops);
 	rte_free(station);
 }
@@ -113,10 +115,36 @@ int fc_station_add_end(struct fc_station *station, const struct fc_decap *decap)
 	return ret != 0 ? ret : add_host(station, &decap->local, true, 0);
 }
 
+/* The next hop with this address in this VLAN, made when there is none yet; NULL: no memory. */
+static struct fc_station_hop *find_hop(
+	struct fc_station *station, const struct fc_encap *encap, const struct fc_address *address)
+{
+	struct fc_station_hop *hop;
+
+	for (uint16_t i = 0; i < station->n_hops; i++) {
+		hop = &station->hops[i];
+		if (hop->self.vlan == encap->vlan &&
+			fc_address_is_equal(&hop->hop.address, address))
+			return hop;
+	}
+	hop = realloc(station->hops, (station->n_hops + 1U) * sizeof(*hop));
+	if (hop == NULL)
+		return NULL;
+	station->hops = hop;
+	hop += station->n_hops++;
+	*hop = (struct fc_station_hop){
+		.hop.address = *address,
+		.self = { .local = encap->local, .vlan = encap->vlan },
+	};
+	memcpy(hop->self.mac, station->mac, FC_MAC_SIZE);
+	return hop;
+}
+
 int fc_station_add_hop(
 	struct fc_station *station, const struct fc_encap *encap, struct fc_tunnel *tunnel)
 {
 	struct fc_station_hop *hop;
+	struct fc_tunnel **tunnels;
 	int ret = fc_tunnel_add_host(&station->ends, &encap->local);
 
 	if (ret == 0)
@@ -127,17 +155,15 @@ int fc_station_add_hop(
 		fc_tunnel_set_destination(&tunnel->header, encap->mac);
 		return 0;
 	}
-	hop = realloc(station->hops, (station->n_hops + 1U) * sizeof(*hop));
+	hop = find_hop(
+		station, encap, encap->gateway.family != 0 ? &encap->gateway : &encap->remote);
 	if (hop == NULL)
 		return -ENOMEM;
-	station->hops = hop;
-	hop += station->n_hops++;
-	*hop = (struct fc_station_hop){
-		.hop.address = encap->gateway.family != 0 ? encap->gateway : encap->remote,
-		.self = { .local = encap->local, .vlan = encap->vlan },
-		.tunnel = tunnel,
-	};
-	memcpy(hop->self.mac, station->mac, FC_MAC_SIZE);
+	tunnels = realloc(hop->tunnels, (hop->n_tunnels + 1U) * sizeof(struct fc_tunnel *));
+	if (tunnels == NULL)
+		return -ENOMEM;
+	hop->tunnels = tunnels;
+	tunnels[hop->n_tunnels++] = tunnel;
 	return 0;
 }
 
@@ -162,7 +188,9 @@ static void ask(struct fc_station *station, const struct fc_station_hop *hop, bo
 /* Let the lcore know what is known. */
 static void publish(const struct fc_station_hop *hop)
 {
-	fc_tunnel_set_destination(&hop->tunnel->header, hop->hop.is_known ? hop->hop.mac : NULL);
+	for (uint16_t i = 0; i < hop->n_tunnels; i++)
+		fc_tunnel_set_destination(
+			&hop->tunnels[i]->header, hop->hop.is_known ? hop->hop.mac : NULL);
 }
 
 static bool find_host(const struct fc_station *station, const struct fc_neighbour_message *message,

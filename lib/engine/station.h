@@ -32,11 +32,12 @@ struct fc_station_host {
 	uint16_t vlan; /* VID of the tag that requests must have, 0: no tag */
 };
 
-/** A tunnel's next hop. */
+/** A next hop, of one or of several tunnels. */
 struct fc_station_hop {
 	struct fc_next_hop hop;
 	struct fc_neighbour_host self; /* who asks for it */
-	struct fc_tunnel *tunnel;      /* gets its MAC address */
+	uint16_t n_tunnels;
+	struct fc_tunnel **tunnels; /* get its MAC address */
 };
 
 struct fc_station {

@@ -8,6 +8,8 @@
 #include <rte_common.h>
 #include <rte_ether.h>
 
+#include <fc_tunnel_pop.h>
+
 #include "plan_pools.h"
 #include "plan_rig.h"
 
@@ -169,6 +171,44 @@ static void test_mtu_errors(void **state)
 	rig_plan_end(&s);
 }
 
+/* One more tunnel than can end on a port, and one more address than can live there. */
+static void test_too_many(void **state)
+{
+	struct fc_finding last;
+	char json[16384];
+	struct plan_rig s;
+
+	(void)state;
+	for (unsigned n = FC_TUNNEL_MAX_ENDS; n <= FC_TUNNEL_MAX_ENDS + 1; n++) {
+		for (int one_address = 0; one_address <= 1; one_address++) {
+			int used = snprintf(json, sizeof(json), "{\"taps\":{");
+
+			for (unsigned i = 0; i < n; i++)
+				used += snprintf(json + used, sizeof(json) - (size_t)used,
+					"%s\"t%u\":{\"port\":\"p1\",\"ring\":\"1m\",\"decap\":{"
+					"\"type\":"
+					"\"vxlan\",\"local\":\"192.0.2.%u\",\"key\":%u}}",
+					i == 0 ? "" : ",", i, one_address ? 1 : i + 1, i);
+			snprintf(json + used, sizeof(json) - (size_t)used,
+				"},\"outputs\":{\"b\":{\"port\":\"p2\",\"from\":[\"t0\"]}}}");
+			rig_plan_begin(&s, json, 1);
+			if (n == FC_TUNNEL_MAX_ENDS) {
+				rig_make(&s);
+				rig_plan_end(&s);
+				continue;
+			}
+			assert_null(
+				fc_plan_make(s.config, s.facts, s.lcores, s.n_lcores, s.findings));
+			assert_int_equal(fc_findings_n_errors(s.findings), one_address ? 1 : 2);
+			last = fc_findings_get(s.findings, fc_findings_count(s.findings) - 1);
+			assert_string_equal(last.place, "port p1");
+			assert_non_null(strstr(last.text, "65"));
+			assert_non_null(strstr(last.text, "64 are possible on one port"));
+			rig_plan_end(&s);
+		}
+	}
+}
+
 /* A port that cannot receive never hears of the next hop. */
 static void test_deaf_warning(void **state)
 {
@@ -304,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_frame_fits),
 		cmocka_unit_test(test_no_tunnel),
 		cmocka_unit_test(test_mtu_errors),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_deaf_warning),
 		cmocka_unit_test(test_assumed_port),
 		cmocka_unit_test(test_output_port),

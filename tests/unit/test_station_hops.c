@@ -196,6 +196,28 @@ static void test_two_tunnels(void **state)
 	rig_end(&b);
 }
 
+/* Two tunnels to one next hop ask for it once a second, not twice, and both learn of it. */
+static void test_shared_hop(void **state)
+{
+	struct fc_encap config = rig_encap(4, 0), other = config;
+	struct station_rig b;
+
+	other.key = 6;
+	rig_begin(&b, *state);
+	rig_add_hop(&b, 0, &config);
+	rig_add_hop(&b, 1, &other);
+	for (uint64_t now = 1000; now <= 3000; now += 1000) {
+		fc_station_tend(b.station, now);
+		rig_expect_said(&b, BYTES(golden_our_arp_request));
+		rig_expect_silence(&b);
+	}
+	rig_hear(&b, 0, BYTES(golden_arp_reply));
+	fc_station_tend(b.station, 3500);
+	expect_resolved(&b, 0, peer_mac);
+	expect_resolved(&b, 1, peer_mac);
+	rig_end(&b);
+}
+
 /* A link that goes down takes what was known with it; one that comes up starts it again. */
 static void test_link(void **state)
 {
@@ -317,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_gateway),
 		cmocka_unit_test(test_fixed_mac),
 		cmocka_unit_test(test_two_tunnels),
+		cmocka_unit_test(test_shared_hop),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_clock_from_zero),
