@@ -28,19 +28,30 @@ def rig(tmp_path):
     made.clean()
 
 
-@pytest.fixture
-def rigs(tmp_path):
-    """A function that makes as many of them as a test needs."""
+def make_rigs(folder):
+    """Give a function that makes fluxcaps, and clean up behind all of them."""
     need_binary()
     made = []
 
     def make():
-        made.append(fluxcap.Rig(tmp_path))
+        made.append(fluxcap.Rig(folder))
         return made[-1]
 
     yield make
     for one in made:
         one.clean()
+
+
+@pytest.fixture
+def rigs(tmp_path):
+    """A function that makes as many of them as a test needs."""
+    yield from make_rigs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_rigs(tmp_path_factory):
+    """The same for runs that several tests of a module look at."""
+    yield from make_rigs(tmp_path_factory.mktemp("rigs"))
 
 
 @pytest.fixture
