@@ -321,15 +321,17 @@ class Rig:
         found = books.audit(stats, outputs, self.kept_buffers)
         if found:
             return found
-        for name, tap in self.taps.items():
-            if tap["port"] in self.sent and self.whole_files:
-                sent = self.sent[tap["port"]]
-                lost = sum(stats["taps"][name][f] for f in ("rx_missed", "rx_nombuf", "rx_errors"))
-                found += _compare(f"tap {name}: rx_packets + lost",
-                                  stats["taps"][name]["rx_packets"] + lost, len(sent))
-                if lost == 0:
-                    found += _compare(f"tap {name}: rx_bytes", stats["taps"][name]["rx_bytes"],
-                                      sum(map(len, sent)))
+        for port, sent in self.sent.items() if self.whole_files else ():
+            here = [name for name, tap in self.taps.items() if tap["port"] == port]
+            if not here:
+                continue
+            taps, names = [stats["taps"][name] for name in here], "+".join(here)
+            lost = sum(tap[f] for tap in taps for f in ("rx_missed", "rx_nombuf", "rx_errors"))
+            found += _compare(f"taps {names}: rx_packets + lost",
+                              sum(tap["rx_packets"] for tap in taps) + lost, len(sent))
+            if lost == 0:
+                found += _compare(f"taps {names}: rx_bytes", sum(tap["rx_bytes"] for tap in taps),
+                                  sum(map(len, sent)))
         for port, path in self.written.items():
             if not path.is_file():
                 continue

@@ -219,3 +219,11 @@ def fragment(outer, part, offset, more, ident=7):
     head = head[:10] + bytes(2) + head[12:]
     head = head[:10] + struct.pack("!H", fr.checksum(head)) + head[12:]
     return outer.link + head + part
+
+
+def assert_tap_adds_up(tap):
+    """The equation of a tap, with exactly the documented names."""
+    assert tap["rx_packets"] == (tap["not_ours"] + tap["malformed"] + tap["filtered"] +
+                                 tap["sampled_out"] + tap["nombuf"] + tap["fragments_held"] +
+                                 tap["forwarded"])
+    assert tap["unaccounted"] == 0
