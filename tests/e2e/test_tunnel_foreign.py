@@ -1,0 +1,280 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tunnelled packets that scapy made come out, are for somebody else, or are malformed.
+
+All cases of one type and family are played into one port: its counters must be the sums of what
+each case says, and what comes out the frames of the good ones, in their order.
+"""
+
+import dataclasses
+
+import pytest
+from scapy.contrib.geneve import GENEVE, GeneveOptions
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import (IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+                                IPv6ExtHdrRouting, PadN)
+from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
+from scapy.layers.vxlan import VXLAN
+from scapy.packet import Raw
+
+import frames as fr
+import model
+import tunnel_corpus
+import tunnel_packets as tp
+import tunnels
+from tunnels import FAMILIES, TYPES, Tunnel
+
+GRE_TYPES = ("gre", "gretap", "erspan1", "erspan2", "erspan3")
+UDP_TYPES = ("vxlan", "geneve")
+EXTENSION = {IPv6ExtHdrHopByHop: 0, IPv6ExtHdrRouting: 43, IPv6ExtHdrFragment: 44,
+             IPv6ExtHdrDestOpt: 60}
+
+
+class Cases:
+    """Frames for one tunnel, each with what is to become of it."""
+
+    def __init__(self, kind, family, number):
+        self.tunnel = Tunnel(kind, family, number, key=tunnels.default_key(kind))
+        self.corpus = tunnel_corpus.Corpus(41)
+        self.now = self.corpus.small("syn4")  # what the next case carries, in no other case
+        self.frames, self.wanted, self.lost = [], [], []
+        self.count = {"forwarded": 0, "not_ours": 0, "malformed": 0}
+        self._common()
+        getattr(self, f"_ipv{family}")()
+        self._gre() if kind in GRE_TYPES else self._udp()
+        if kind in ("erspan2", "erspan3"):
+            self._erspan()
+        if kind in UDP_TYPES:
+            getattr(self, f"_{kind}")()
+
+    def add(self, packet, fate="forwarded"):
+        self.frames.append(bytes(packet))
+        self.count[fate] += 1
+        (self.wanted if fate == "forwarded" else self.lost).append(self.tunnel.received(self.now))
+        self.now = self.corpus.small("syn4")
+
+    def head(self, **keys):
+        return tp.link(self.tunnel) / tp.network(self.tunnel, **keys)
+
+    def describe(self, inner):
+        """The case that carries a frame."""
+        carried = self.tunnel.carried(inner)
+        return "\n".join(Ether(frame).summary() + " " + frame.hex() for frame in self.frames
+                         if carried in frame)
+
+    def extended(self, *extensions):
+        """The outer headers with extension headers that name each other and the type's protocol."""
+        numbers = [EXTENSION[type(one)] for one in extensions]
+        protocol = 17 if self.tunnel.type in UDP_TYPES else 47
+        packet = self.head(nh=numbers[0])
+        for one, following in zip(extensions, [*numbers[1:], protocol]):
+            packet = packet / one.copy()
+            packet.lastlayer().nh = following
+        return packet
+
+    def body(self, **keys):
+        return tp.payload(self.tunnel, self.now, **keys)
+
+    def _common(self):
+        tunnel = self.tunnel
+        for self.now in (self.now, self.corpus.filled("tagged6", 300),
+                         self.corpus.filled("qinq4", 1200)):
+            self.add(tp.build(tunnel, self.now))
+        self.add(bytes(self.head() / self.body()) + bytes(7))  # padding behind the packet
+        for outer in (Dot1Q(vlan=9), Dot1AD(vlan=9) / Dot1Q(vlan=10)):
+            self.add(Ether(src=tp.SENDER_MAC, dst=tp.PORT_MAC) / outer / tp.network(tunnel) /
+                     self.body())
+        self.add(tp.link(tunnel, dst="ff:ff:ff:ff:ff:ff") / tp.network(tunnel) / self.body())
+        other = dataclasses.replace(tunnel, number=tunnel.number + 100)
+        self.add(self.head(dst=other.remote) / self.body(), "not_ours")
+        self.add(self.head(src=other.local) / self.body(), "not_ours")
+        if tunnel.key is not None:
+            wrong = dataclasses.replace(tunnel, key=tunnel.key - 1)
+            self.add(tp.build(wrong, self.now), "not_ours")
+        for kind in TYPES:
+            if kind != tunnel.type:
+                stranger = dataclasses.replace(tunnel, type=kind, key=tunnels.default_key(kind))
+                self.add(tp.build(stranger, self.now), "not_ours")
+        for ethertype in (0x0800, 0x86DD):  # but what follows is no IP header
+            self.add(tp.link(tunnel, type=ethertype) / Raw(bytes(46)), "malformed")
+        self.add(Ether(type=0x88B5) / Raw(bytes(50)), "not_ours")
+        self.add(Ether(dst=tp.PORT_MAC) / ARP(psrc="10.1.1.1", pdst="10.1.1.2"), "not_ours")
+        self.add(self.head() / UDP(sport=1, dport=53) / Raw(bytes(30)), "not_ours")
+
+    def _ipv4(self):
+        plain = tunnels.parse(bytes(self.head() / self.body()))
+        options = bytearray(plain.head + bytes.fromhex("01010100"))
+        options[0] = 0x46
+        options[2:4] = (len(options) + len(plain.payload)).to_bytes(2, "big")
+        options[10:12] = bytes(2)
+        options[10:12] = fr.checksum(bytes(options)).to_bytes(2, "big")
+        self.add(plain.link + bytes(options) + plain.payload)
+        self.add(self.head(flags="DF", id=9, ttl=1, tos=0xFC) / self.body())
+        self.add(self.head(chksum=0x1234) / self.body(), "malformed")
+        self.add(self.head(ihl=4) / self.body(), "malformed")
+        self.add(self.head(ihl=15) / self.body(), "malformed")
+        self.add(self.head(version=6) / self.body(), "malformed")
+        self.add(self.head(len=19) / self.body(), "malformed")
+        self.add(self.head(len=9000) / self.body(), "malformed")
+        self.add(self.head() / ICMP(type=3) / Raw(bytes(40)), "not_ours")
+        self.add(self.head(proto=4) / IP() / Raw(bytes(40)), "not_ours")
+        self.add(self.head(flags="MF") / Raw(bytes(31)), "malformed")  # not the last, not 8 * n
+        self.add(self.head(frag=8191, proto=47) / Raw(bytes(64)), "malformed")  # beyond 65,535
+
+    def _ipv6(self):
+        hop, dest = IPv6ExtHdrHopByHop(), IPv6ExtHdrDestOpt()
+        last = IPv6ExtHdrRouting(segleft=0)
+        for extensions in ((hop,), (dest,), (hop, dest), (dest, dest), (last,), (hop, last, dest),
+                           (IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(40))]),),
+                           (IPv6ExtHdrFragment(m=0, offset=0, id=5),)):
+            self.add(self.extended(*extensions) / self.body())
+        not_here = IPv6ExtHdrRouting(segleft=1, addresses=["2001:db8::5"])
+        self.add(self.extended(not_here) / self.body(), "not_ours")
+        self.add(self.extended(dest, hop) / self.body(), "malformed")
+        self.add(self.extended(*[dest] * 12) / self.body(), "malformed")
+        self.add(self.extended(IPv6ExtHdrDestOpt(len=200)) / self.body(), "malformed")
+        first = IPv6ExtHdrFragment(m=1, offset=0, id=5)
+        self.add(self.extended(first) / Raw(bytes(31)), "malformed")
+        self.add(self.extended(dest, first) / Raw(bytes(32)), "malformed")
+        self.add(self.head(nh=60, plen=4) / Raw(bytes(4)), "malformed")
+        self.add(self.head(version=4) / self.body(), "malformed")
+        self.add(self.head(plen=9000) / self.body(), "malformed")
+        self.add(self.head(nh=59) / Raw(bytes(40)), "not_ours")
+
+    def _gre(self):
+        tunnel = self.tunnel
+
+        def rest():
+            carried = Raw(tunnel.carried(self.now))
+            return tp.erspan(tunnel) / carried if tunnel.type in ("erspan2", "erspan3") else carried
+
+        self.add(self.head() / tp.gre(tunnel, self.now, chksum_present=1) / rest())
+        self.add(self.head() / tp.gre(tunnel, self.now, chksum_present=1, chksum=1) / rest(),
+                 "malformed")
+        if tunnel.type != "erspan1":  # with a sequence number it would be erspan2
+            self.add(self.head() / tp.gre(tunnel, self.now, sequence=0xFFFFFFFF) / rest())
+            self.add(self.head() / tp.gre(tunnel, self.now, sequence=4, chksum_present=1) / rest())
+        if tunnel.type in ("erspan1", "erspan2", "erspan3"):
+            self.add(self.head() / tp.gre(tunnel, self.now, key_present=1, key=99) / rest())
+        for field in ({"recursion_control": 3}, {"flags": 31}):  # RFC 2784: to be ignored
+            self.add(self.head() / tp.gre(tunnel, self.now, **field) / rest())
+        for field in ({"routing_present": 1}, {"version": 1}, {"strict_route_source": 1},
+                      {"recursion_control": 4}):  # to be discarded
+            self.add(self.head() / tp.gre(tunnel, self.now, **field) / rest(), "not_ours")
+        if tunnel.key is not None and tunnel.type in ("gre", "gretap"):
+            self.add(self.head() / GRE(proto=tp.gre(tunnel, self.now).proto) / rest(), "not_ours")
+        if tunnel.type != "gre":
+            self.add(self.head() / tp.gre(tunnel, self.now), "malformed")
+            short = rest()
+            short[Raw].load = short[Raw].load[:13]
+            self.add(self.head() / tp.gre(tunnel, self.now) / short, "malformed")
+
+    def _erspan(self):
+        tunnel = self.tunnel
+        for field in ({"vlan": 4095, "cos": 7, "t": 1}, {"en": 3} if tunnel.type == "erspan2"
+                      else {"bso": 3, "gra": 3, "d": 1, "hw": 63, "timestamp": 0xFFFFFFFF}):
+            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, **field) / Raw(self.now))
+        for version in {0, 1, 2, 3, 15} - {1 if tunnel.type == "erspan2" else 2}:
+            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, ver=version) /
+                     Raw(self.now), "malformed")
+        if tunnel.type == "erspan3":
+            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, o=1) /
+                     Raw(bytes(8)) / Raw(self.now))  # with a platform's sub-header
+            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, o=1) /
+                     Raw(bytes(7)), "malformed")
+            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, ft=2) / Raw(self.now),
+                     "not_ours")
+
+    def _udp(self):
+        tunnel = self.tunnel
+
+        def rest():
+            return tp.shim(tunnel) / Raw(self.now)
+
+        self.add(self.head() / tp.udp(tunnel, chksum=0) / rest())
+        self.add(self.head() / tp.udp(tunnel, chksum=0x1234) / rest(), "malformed")
+        self.add(self.head() / tp.udp(tunnel, sport=1) / rest())
+        self.add(self.head() / tp.udp(tunnel, dport=4790) / rest(), "not_ours")
+        self.add(self.head() / tp.udp(tunnel, len=7) / rest(), "malformed")
+        self.add(self.head() / tp.udp(tunnel, len=9000) / rest(), "malformed")
+        self.add(self.head() / tp.udp(tunnel, len=8, chksum=0) / rest(), "malformed")
+        self.add(self.head() / tp.udp(tunnel, len=8 + 8 + 13, chksum=0) / rest(), "malformed")
+        # what is behind the datagram is not part of it
+        self.add(self.head() / tp.udp(tunnel, len=16 + len(self.now), chksum=0) / rest() /
+                 Raw(bytes(9)))
+
+    def _vxlan(self):
+        udp = tp.udp(self.tunnel)
+        for flags in (0x08, 0x88, 0xFF):  # all but the I flag are to be ignored
+            self.add(self.head() / udp / self.shim_with(flags) / Raw(self.now))
+        for flags in (0x00, 0xF7):
+            self.add(self.head() / udp / self.shim_with(flags) / Raw(self.now), "malformed")
+
+    def shim_with(self, flags):
+        """A VXLAN header whose reserved bits are all set, or none."""
+        shim = bytearray(bytes(VXLAN(flags=8, vni=self.tunnel.key)))
+        shim[0] = flags
+        if flags & 0x80:
+            shim[1:4], shim[7] = b"\xff" * 3, 0xFF
+        return Raw(bytes(shim))
+
+    def _geneve(self):
+        key, udp = self.tunnel.key, tp.udp(self.tunnel)
+
+        def options(*lengths, critical=()):
+            made = [GeneveOptions(classid=0x0102, type=0x80 if number in critical else 1,
+                                  data=bytes(4 * length)) for number, length in enumerate(lengths)]
+            return {"options": made, "optionlen": sum(map(len, made)) // 4}
+
+        for made in (options(0), options(1), options(3, 0, 31), options(31, 29)):
+            self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, **made) / Raw(self.now))
+        for made in (options(1, critical=(0,)), options(0, 2, 5, critical=(2,))):
+            self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, critical=1, **made) /
+                     Raw(self.now), "not_ours")
+        # the bit in the option decides, whatever the header says
+        self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, **options(
+            1, critical=(0,))) / Raw(self.now), "not_ours")
+        self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, critical=1) / Raw(self.now))
+        lying = bytes.fromhex("010201") + b"\x1f"  # says 124 bytes, 4 are there
+        self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, optionlen=2) /
+                 Raw(lying + bytes(4)) / Raw(self.now), "malformed")
+        self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, optionlen=63) / Raw(self.now),
+                 "malformed")
+        for field in ({"version": 1}, {"oam": 1}, {"proto": 0x0800}):
+            self.add(self.head() / udp / GENEVE(**{"vni": key, "proto": 0x6558, **field}) /
+                     Raw(self.now), "not_ours")
+        self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, reserved=63, reserved2=255) /
+                 Raw(self.now))
+
+
+PAIRS = [(kind, family) for kind in TYPES for family in FAMILIES]
+
+
+@pytest.fixture(scope="module")
+def foreign(module_rigs):
+    """The cases of all tunnels, and the result of the run that they all were played into."""
+    rig = module_rigs()
+    rig.memory_mb = 4000
+    rig.lcores = {"idle_us": 100}
+    cases = {}
+    for number, pair in enumerate(PAIRS, 1):
+        here = cases[pair] = Cases(*pair, number)
+        name = f"{pair[0]}-{pair[1]}"
+        match = ["remote"] if here.tunnel.key is None else ["remote", "key"]
+        rig.tap(name, here.frames, decap=here.tunnel.decap(*match))
+        rig.output(name, name)
+    return cases, rig.run()
+
+
+@pytest.mark.parametrize("kind, family", PAIRS)
+def test_packets_that_scapy_made(foreign, kind, family):
+    cases, result = foreign
+    here, name = cases[kind, family], f"{kind}-{family}"
+    got = result.frames(name)
+    assert [here.describe(frame) for frame in got if frame in here.lost] == []
+    difference = model.first_difference(got, here.wanted)
+    assert not difference, difference
+    tap = result.tap(name)
+    tunnels.assert_tap_adds_up(tap)
+    assert {fate: tap[fate] for fate in here.count} == here.count
+    assert tap["fragments_held"] == 0
