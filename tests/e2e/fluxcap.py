@@ -215,7 +215,7 @@ class Rig:
         self.namespace = None
         self.kept_buffers = 0  # that a driver does not give back to a pool
         self.whole_files = True  # every frame of every file must have been received at the end
-        self.speaks = None  # tells frames of fluxcap's own, such as ARP, which no output counts
+        self.speaks = None  # tells what fluxcap says itself, such as ARP: no output counts it
         self._n_ports = itertools.count()
 
     def path(self, name):

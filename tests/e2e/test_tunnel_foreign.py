@@ -171,19 +171,22 @@ class Cases:
 
     def _erspan(self):
         tunnel = self.tunnel
-        for field in ({"vlan": 4095, "cos": 7, "t": 1}, {"en": 3} if tunnel.type == "erspan2"
-                      else {"bso": 3, "gra": 3, "d": 1, "hw": 63, "timestamp": 0xFFFFFFFF}):
-            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, **field) / Raw(self.now))
+
+        def add(fate="forwarded", between=b"", **fields):
+            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, **fields) /
+                     Raw(between + self.now), fate)
+
+        add(vlan=4095, cos=7, t=1)
         for version in {0, 1, 2, 3, 15} - {1 if tunnel.type == "erspan2" else 2}:
-            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, ver=version) /
-                     Raw(self.now), "malformed")
-        if tunnel.type == "erspan3":
-            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, o=1) /
-                     Raw(bytes(8)) / Raw(self.now))  # with a platform's sub-header
-            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, o=1) /
-                     Raw(bytes(7)), "malformed")
-            self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, ft=2) / Raw(self.now),
-                     "not_ours")
+            add("malformed", ver=version)
+        if tunnel.type == "erspan2":
+            add(en=3, index=0xFFFFF)
+            return
+        add(bso=3, gra=3, d=1, hw=63, timestamp=0xFFFFFFFF)
+        add(o=1, between=bytes(8))  # a platform's sub-header
+        add("not_ours", ft=2)
+        self.add(self.head() / tp.gre(tunnel, self.now) / tp.erspan(tunnel, o=1) / Raw(bytes(7)),
+                 "malformed")
 
     def _udp(self):
         tunnel = self.tunnel

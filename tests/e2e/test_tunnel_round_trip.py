@@ -169,6 +169,25 @@ def test_every_frame_is_counted(trip):
         assert tap["fragments_table_full"] == 0
 
 
+@pytest.mark.parametrize("mtu", [1280, 1999, 4000])
+def test_the_mtu_is_the_ports_by_default(rig, mtu):
+    frames = tunnel_corpus.Corpus(36).frames({*range(mtu - 80, mtu + 20), 4000})
+    rig.lcores = {"idle_us": 100}
+    rig.memory_mb = 1000
+    rig.tap("a", frames)
+    made = [Tunnel("gretap", 4, 1), Tunnel("geneve", 6, 2, key=1),
+            Tunnel("erspan2", 4, 3, vlan=4)]
+    for tunnel in made:
+        rig.ports[rig.output(tunnel.name, "a", encap=tunnel.encap())] = {"mtu": mtu}
+    result = rig.run()
+    for tunnel in made:
+        packets = tunnels.join(result.frames(tunnel.name))
+        assert [whole[tunnel.overhead:] for _, whole in packets] == frames
+        for packet, whole in packets:
+            assert all(outer.length <= mtu for outer in packet)
+            assert (len(packet) == 1) == (len(whole) - len(packet[0].link) <= mtu)
+
+
 class Fragments:
     """The fragments that a trip over a small MTU made, out of order, twice, too few."""
 

@@ -241,3 +241,19 @@ def test_geneve(sent, tunnel):
     for field, value in {"version": 0, "flags": 0, "proto_type": 0x6558, "vni": tunnel.key,
                          "reserved": 0, "options": None}.items():
         assert every(rows, f"geneve.{field}") == {value}, field
+
+
+def test_counting_goes_on_past_16_bits(rig):
+    """The identification of IPv4 starts again, sequence numbers do not."""
+    count = 65536 + 500
+    tunnel = Tunnel("erspan2", 4, 1)
+    rig.lcores = {"idle_us": 100}
+    rig.memory_mb = 1000
+    rig.tap("a", fr.numbered(count, 60), ring="64m")
+    rig.output("x", "a", encap=tunnel.encap())
+    written = rig.run().frames("x")
+    outer = [tunnels.parse(frame) for frame in written]
+    assert [fr.number_of(frame[tunnel.overhead:]) for frame in written] == list(range(count))
+    assert [one.ident for one in outer] == [
+        (outer[0].ident + number) % 65536 for number in range(count)]
+    assert [int.from_bytes(one.payload[4:8], "big") for one in outer] == list(range(count))

@@ -16,6 +16,7 @@ FAMILIES = (4, 6)
 WITH_KEY = ("gre", "gretap", "erspan2", "erspan3", "vxlan", "geneve")
 
 NEXT_HOP = "02:00:00:00:99:09"
+NET_PCAP_MAC = bytes.fromhex("0270636170")  # and the port's number
 IP_SIZE = {4: 20, 6: 40}
 FRAGMENT_HEADER_SIZE = 8
 # Of a packet that fluxcap can put together; docs/architecture.md
@@ -219,6 +220,15 @@ def fragment(outer, part, offset, more, ident=7):
     head = head[:10] + bytes(2) + head[12:]
     head = head[:10] + struct.pack("!H", fr.checksum(head)) + head[12:]
     return outer.link + head + part
+
+
+def is_said(frame):
+    """Whether it is ARP, ICMP or ICMPv6 from a net_pcap port's own address: no tap's packet."""
+    at = ether_size(frame)
+    if frame[6:11] != NET_PCAP_MAC:
+        return False
+    protocol = {b"\x08\x00": frame[at + 9], b"\x86\xdd": frame[at + 6]}.get(frame[at - 2:at])
+    return frame[at - 2:at] == b"\x08\x06" or protocol in (1, 58)
 
 
 def assert_tap_adds_up(tap):
