@@ -20,6 +20,7 @@ import tunnel_packets
 import tunnels
 from tunnels import FAMILIES, TYPES, Tunnel
 
+UDP4 = "udp and ip"
 ASKER = "02:00:00:00:aa:01"
 
 
@@ -138,6 +139,32 @@ def test_one_box_changes_the_type(rig):
     assert {len(packet) for packet, _ in packets} == {1, 2}
 
 
+def test_edits_see_what_came_out(rig):
+    """Filters behind a tunnel see the inner frame; what came in fragments is counted once."""
+    tunnel = Tunnel("erspan3", 6, 1, key=1)
+    frames = tunnel_corpus.Corpus(72).frames(top=4000)
+    arrives = []
+    for ident, frame in enumerate(frames):
+        whole = tunnel_packets.build(tunnel, frame)
+        arrives += [whole] if len(frame) < 1000 else tunnels.split(whole, (512, 304), ident)
+    strays = [tunnel_packets.build(dataclasses.replace(tunnel, key=2), frames[0])] * 3
+    cut = [tunnel_packets.build(tunnel, frames[0])[:70]] * 2
+    kept = [frames[at] for at in model.kept_by_filter(frames, UDP4)]
+    tune(rig)
+    rig.tap("a", strays + arrives + cut, decap=tunnel.decap("key"), filter=UDP4)
+    rig.output("all", "a")
+    rig.output("long", "a", filter="greater 1000")
+    result = rig.run()
+    assert result.frames("all") == kept
+    assert result.frames("long") == [frame for frame in kept if len(frame) >= 1000]
+    tap = result.tap("a")
+    tunnels.assert_tap_adds_up(tap)
+    assert tap["filtered"] == len(frames) - len(kept) and tap["forwarded"] == len(kept)
+    assert (tap["not_ours"], tap["malformed"]) == (3, 2)
+    assert tap["fragments_held"] == len(arrives) - len(frames) > 0
+    assert result.feed("a", "long")["filtered"] == len(kept) - len(result.frames("long"))
+
+
 def questions(four, six, port_mac):
     """What is asked of a port's addresses, and what is asked of others or is no question."""
     arp = Ether(src=ASKER, dst="ff:ff:ff:ff:ff:ff")
@@ -160,7 +187,8 @@ def questions(four, six, port_mac):
                 solicit(six), ping(b"some data"), ping(bytes(range(256)) * 4),
                 ping6(b"other data"), ping6(bytes(range(256)) * 4)]
     ignored = [arp / ARP(hwsrc=ASKER, psrc=from_four, pdst="10.99.1.2"),
-               solicit("2001:db8:99:2::2"), solicit(six, hops=64), ping(b"x", "10.99.1.2"), ping6(b"x", "2001:db8:99:2::2"),
+               solicit("2001:db8:99:2::2"), solicit(six, hops=64), ping(b"x", "10.99.1.2"),
+               ping6(b"x", "2001:db8:99:2::2"),
                eth / IP(src=from_four, dst=four) / ICMP(type=13) / Raw(bytes(12)),
                eth / IP(src=from_four, dst=four) / ICMP(type=0, id=7, seq=3),
                eth / IP(src=from_four, dst=four) / TCP(dport=22, flags="S"),

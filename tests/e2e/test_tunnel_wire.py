@@ -257,3 +257,25 @@ def test_counting_goes_on_past_16_bits(rig):
     assert [one.ident for one in outer] == [
         (outer[0].ident + number) % 65536 for number in range(count)]
     assert [int.from_bytes(one.payload[4:8], "big") for one in outer] == list(range(count))
+
+
+def test_other_names_for_keys(rig):
+    """`erspan` is `erspan2`, and a GRE key may be written like an address."""
+    frames = fr.small_corpus(37, count=20, top=1400)
+    rig.lcores = {"idle_us": 100}
+    rig.memory_mb = 1000
+    rig.tap("a", frames)
+    made = [Tunnel("erspan", 4, 1, key=77), Tunnel("gre", 4, 2, key="10.0.0.1"),
+            Tunnel("gretap", 6, 3, key="255.255.255.255")]
+    written = []
+    for tunnel in made:
+        rig.output(tunnel.name, "a", encap=tunnel.encap())
+    result = rig.run()
+    for tunnel in made:
+        written += result.frames(tunnel.name)
+    rows = tshark.dissect(written, FIELDS)
+    parts = [rows[at:at + len(frames)] for at in range(0, len(rows), len(frames))]
+    assert every(parts[0], "erspan.version") == {1} and every(parts[0], "erspan.spanid") == {77}
+    assert every(parts[1], "gre.key") == {0x0A000001}
+    assert every(parts[2], "gre.key") == {0xFFFFFFFF}
+    assert [frame[50:] for frame in written[:len(frames)]] == frames
