@@ -16,6 +16,7 @@ static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
 {
 	struct survey survey = { .shortest = UINT32_MAX };
 
+#pragma GCC unroll 4
 	for (uint16_t i = 0; i < n; i++) {
 		survey.size += packets[i]->pkt_len;
 		survey.n_segments += packets[i]->nb_segs;

@@ -6,8 +6,9 @@
 
 #include "lane.h"
 
-#define DEAF_ROUNDS	64
-#define ROUNDS_TO_SLEEP 256 /* without work, before the lcore may sleep */
+#define ROUNDS_PER_CLOCK 32
+#define DEAF_ROUNDS	 64
+#define ROUNDS_TO_SLEEP	 256 /* without work, before the lcore may sleep */
 
 static unsigned drain_feeds(struct fc_lane *lane)
 {
@@ -85,6 +86,25 @@ static void add_cycles(_Atomic uint64_t *counter, uint64_t n)
 		memory_order_relaxed);
 }
 
+/* What the time since @before was spent on. */
+struct stopwatch {
+	uint64_t before;
+	bool is_busy;
+	uint16_t n_rounds;
+};
+
+/* Reading the clock costs as much as a packet: once for some rounds in a row that are alike. */
+static void take_time(struct fc_lane *lane, struct stopwatch *watch, bool is_busy)
+{
+	uint64_t now;
+
+	if (is_busy == watch->is_busy && ++watch->n_rounds < ROUNDS_PER_CLOCK)
+		return;
+	now = rte_rdtsc();
+	add_cycles(watch->is_busy ? &lane->busy_cycles : &lane->idle_cycles, now - watch->before);
+	*watch = (struct stopwatch){ .before = now, .is_busy = is_busy };
+}
+
 /* Sleep a microsecond, then twice as long each time, up to the longest that is allowed. */
 static void rest(const struct fc_lane *lane, unsigned n_idle_rounds)
 {
@@ -98,17 +118,15 @@ static void rest(const struct fc_lane *lane, unsigned n_idle_rounds)
 int fc_lane_run(void *arg)
 {
 	struct fc_lane *lane = arg;
-	uint64_t before = rte_rdtsc();
+	struct stopwatch watch = { .before = rte_rdtsc() };
 	unsigned n_idle_rounds = 0;
 	int phase;
 
 	while ((phase = atomic_load_explicit(&lane->phase, memory_order_acquire)) !=
 		FC_PHASE_STOP) {
 		unsigned n_done = work(lane, phase == FC_PHASE_RUN);
-		uint64_t now = rte_rdtsc();
 
-		add_cycles(n_done != 0 ? &lane->busy_cycles : &lane->idle_cycles, now - before);
-		before = now;
+		take_time(lane, &watch, n_done != 0);
 		add_cycles(&lane->n_rounds, 1);
 		atomic_store_explicit(&lane->phase_seen, phase, memory_order_release);
 		if (n_done != 0)

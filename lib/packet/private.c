@@ -29,8 +29,9 @@ static inline bool is_private(const struct fc_private *how, const struct rte_mbu
 {
 	if (!RTE_MBUF_DIRECT(packet) || packet->data_off < how->headroom)
 		return false;
-	return likely(packet->nb_segs == 1) ? rte_mbuf_refcnt_read(packet) == 1
-					    : is_private_chain(how, packet);
+	if (unlikely(packet->nb_segs != 1))
+		return is_private_chain(how, packet);
+	return rte_mbuf_refcnt_read(packet) == 1;
 }
 
 bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
@@ -198,8 +199,10 @@ uint16_t fc_private_take(const struct fc_private *how, struct rte_mbuf **packets
 	while (done < n) {
 		uint16_t run = 0, copied;
 
-		while (done < n && is_private(how, packets[done]))
-			done++;
+#pragma GCC unroll 4
+		for (; done < n; done++)
+			if (!is_private(how, packets[done]))
+				break;
 		while (done + run < n && !is_private(how, packets[done + run]))
 			run++;
 		copied = run != 0 ? take_shared(how, packets + done, run) : 0;

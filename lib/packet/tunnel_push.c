@@ -234,10 +234,16 @@ static __rte_always_inline uint16_t push_all(const struct fc_tunnel_header *head
 	struct burst own = *burst;
 	uint16_t i;
 
-	for (i = 0; has_ports && i < n; i++)
-		ports[i] = fc_flow_port(flow_hash(packets[i]));
-	for (i = 0; i < n && likely(packets[i]->pkt_len <= longest); i++)
+	if (has_ports)
+#pragma GCC unroll 4
+		for (i = 0; i < n; i++)
+			ports[i] = fc_flow_port(flow_hash(packets[i]));
+#pragma GCC unroll 4
+	for (i = 0; i < n; i++) {
+		if (unlikely(packets[i]->pkt_len > longest))
+			break;
 		push(header, &own, packets[i], has_ports ? ports[i] : 0, type, family, is_short);
+	}
 	*burst = own;
 	return i;
 }
