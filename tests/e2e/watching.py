@@ -136,11 +136,13 @@ def faster(text, factor):
 
 
 class Prometheus(Process):
-    """A Prometheus with the shipped configuration, but for where the exporter is and how fast."""
+    """A Prometheus with the shipped configuration, but for where the exporters are and how fast."""
 
-    def __init__(self, folder, target, factor=20, interval="1s"):
+    def __init__(self, folder, *targets, factor=20, interval="1s"):
         config = (CONFIG / "prometheus" / "prometheus.yml").read_text()
-        for old, new in (("127.0.0.1:9472", target), ("interval: 10s", f"interval: {interval}")):
+        entry = "          - {}\n"
+        for old, new in ((entry.format("127.0.0.1:9472"), "".join(map(entry.format, targets))),
+                         ("interval: 10s", f"interval: {interval}")):
             assert old in config
             config = config.replace(old, new)
         folder.mkdir()
