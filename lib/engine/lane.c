@@ -7,7 +7,7 @@
 #include "lane.h"
 
 #define ROUNDS_PER_CLOCK 32
-#define DEAF_ROUNDS	 64
+#define DEAF_ROUNDS	 256
 #define ROUNDS_TO_SLEEP	 256 /* without work, before the lcore may sleep */
 
 static unsigned drain_feeds(struct fc_lane *lane)
