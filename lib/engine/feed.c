@@ -285,15 +285,29 @@ static uint16_t edit(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n
 {
 	const struct fc_output *output = feed->output;
 	const struct fc_chain *chain = &output->chain;
+	uint64_t easy_size = 0;
+	uint16_t n_easy = 0;
 
 	*long_ones = 0;
-	n = privatise(feed, packets, n, owned);
+	/* Nearly all shared packets that are only to be wrapped. */
+	if (output->tunnel != NULL && !owned && chain->n_write == 0)
+		n_easy = fc_tunnel_wrap_copies(
+			output->tunnel, output->how.pool, packets, n, &easy_size);
+	*size = easy_size;
+	if (n_easy == n)
+		return n;
+	packets += n_easy;
+	n = privatise(feed, packets, (uint16_t)(n - n_easy), owned);
 	n = fc_stages_run(chain, chain->n_read, (unsigned)chain->n_read + chain->n_write,
 		feed->drops, packets, n, true);
-	if (output->tunnel != NULL)
-		return fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, long_ones, size);
-	*size = fc_packets_size(packets, n);
-	return n;
+	if (output->tunnel == NULL) {
+		*size = fc_packets_size(packets, n);
+		return n;
+	}
+	n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, long_ones, size);
+	*long_ones <<= n_easy;
+	*size += easy_size;
+	return (uint16_t)(n_easy + n);
 }
 
 /* Edit packets, send the result, and stash what the port does not take; the stash is empty. */

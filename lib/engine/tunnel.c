@@ -62,3 +62,13 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 	*size = fc_packets_size(packets, n_made);
 	return n_made;
 }
+
+uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *pool,
+	struct rte_mbuf **packets, uint16_t n, uint64_t *size)
+{
+	const struct fc_tunnel_header *header = &tunnel->header;
+
+	*size = 0;
+	return fc_tunnel_push_copies(header, &tunnel->state, pool, packets, n,
+		fc_tunnel_max_inner(header), timestamp_ns(header), size);
+}

@@ -33,4 +33,16 @@ struct fc_tunnel {
 uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS],
 	struct rte_mbuf **packets, uint16_t n, uint64_t *long_ones, uint64_t *size);
 
+/**
+ * Wrap copies of shared packets, up to the first that takes more care: fc_tunnel_wrap() and a copy
+ * in one pass.
+ *
+ * @param pool     Gives the copies.
+ * @param packets  Up to 64; those that were wrapped are replaced by their copies.
+ * @param size     Gets the bytes of those, with their headers.
+ * @return         How many there are, at the front. The lcore that sends.
+ */
+uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *pool,
+	struct rte_mbuf **packets, uint16_t n, uint64_t *size);
+
 #endif

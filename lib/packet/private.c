@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include <rte_memcpy.h>
-
-#include <fc_private.h>
+#include "private.h"
 
 #define MAX_BURST 64
-_Static_assert(FC_COPY_MAX_SIZE % 64 == 0 && FC_COPY_MAX_SIZE <= RTE_MBUF_DEFAULT_DATAROOM,
+_Static_assert(
+	FC_COPY_MAX_SIZE % COPY_BLOCK_SIZE == 0 && FC_COPY_MAX_SIZE <= RTE_MBUF_DEFAULT_DATAROOM,
 	"every pool's buffers take a copy");
 
 static bool is_private_chain(const struct fc_private *how, const struct rte_mbuf *packet)
@@ -37,34 +36,6 @@ static inline bool is_private(const struct fc_private *how, const struct rte_mbu
 bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
 {
 	return is_private(how, packet);
-}
-
-#define BLOCK_SIZE 64
-
-/*
- * Copy the first bytes of a segment in whole blocks, which needs no decisions about their number's
- * last bits. What is copied behind the end is within both buffers, and nobody's. False: the bytes
- * do not lie in one segment of which whole blocks can be read.
- */
-static inline bool copy_blocks(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
-{
-	const uint8_t *in = rte_pktmbuf_mtod(from, const uint8_t *), *end = in + length;
-	uint8_t *out = (uint8_t *)to->buf_addr + RTE_PKTMBUF_HEADROOM;
-
-	if (unlikely(length > from->data_len ||
-		     from->data_off + RTE_ALIGN_CEIL(length, BLOCK_SIZE) > from->buf_len))
-		return false;
-	to->data_off = RTE_PKTMBUF_HEADROOM;
-	to->ol_flags = 0;
-	to->data_len = (uint16_t)length;
-	to->pkt_len = length;
-	for (;;) {
-		rte_mov64(out, in);
-		in += BLOCK_SIZE;
-		if (likely(in >= end))
-			return true;
-		out += BLOCK_SIZE;
-	}
 }
 
 static void copy_segments(struct rte_mbuf *to, const struct rte_mbuf *from, uint32_t length)
@@ -141,11 +112,7 @@ static int fill(const struct fc_private *how, struct rte_mbuf *to, struct rte_mb
 	return chain_rest(how->pool, to, from, FC_PRIVATE_HEADER_SIZE);
 }
 
-/*
- * Fresh mbufs as they lie in the pool: of one segment, with one reference. Whoever fills one sets
- * what a sender looks at; a reset would write to a second cache line of each.
- */
-static uint16_t allocate(struct rte_mempool *pool, struct rte_mbuf **fresh, uint16_t n)
+uint16_t private_allocate(struct rte_mempool *pool, struct rte_mbuf **fresh, uint16_t n)
 {
 	uint16_t got;
 
@@ -162,7 +129,7 @@ static uint16_t allocate(struct rte_mempool *pool, struct rte_mbuf **fresh, uint
 uint16_t fc_private_copy(const struct fc_private *how, struct rte_mbuf **packets, uint16_t n)
 {
 	struct rte_mbuf *fresh[MAX_BURST];
-	uint16_t got = allocate(how->pool, fresh, n);
+	uint16_t got = private_allocate(how->pool, fresh, n);
 	uint32_t reach = how->reach;
 	uint16_t done;
 
@@ -171,7 +138,7 @@ uint16_t fc_private_copy(const struct fc_private *how, struct rte_mbuf **packets
 
 		/* Nearly all packets are short ones in one segment. */
 		if (unlikely(length > FC_COPY_MAX_SIZE ||
-			     !copy_blocks(fresh[done], packets[done], length)) &&
+			     !private_fill(fresh[done], packets[done], length, 0)) &&
 			fill(how, fresh[done], packets[done]) != 0)
 			break;
 		packets[done] = fresh[done];

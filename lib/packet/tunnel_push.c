@@ -10,6 +10,7 @@
 
 #include "ethernet.h"
 #include "flow.h"
+#include "private.h"
 #include "segments.h"
 #include "tunnel_format.h"
 
@@ -168,10 +169,14 @@ static __rte_always_inline void grow_front(struct rte_mbuf *packet, uint16_t siz
 	packet->pkt_len = length;
 }
 
-/* What is a constant for all packets of a burst is one where it matters, too. */
-static __rte_always_inline void push(const struct fc_tunnel_header *header, struct burst *burst,
-	struct rte_mbuf *packet, uint16_t port, enum fc_tunnel_type type, uint8_t family,
-	bool is_short)
+/*
+ * Encapsulate a packet in place, or a copy of it in the fresh mbuf @to (@copies). What is a
+ * constant for all packets of a burst is one where it matters, too. False: it takes more than this
+ * to copy it.
+ */
+static __rte_always_inline bool push(const struct fc_tunnel_header *header, struct burst *burst,
+	struct rte_mbuf *packet, struct rte_mbuf *to, bool copies, uint16_t port,
+	enum fc_tunnel_type type, uint8_t family, bool is_short)
 {
 	struct ethernet ethernet = { .at = 0 };
 	uint32_t length = packet->pkt_len + burst->size;
@@ -190,8 +195,14 @@ static __rte_always_inline void push(const struct fc_tunnel_header *header, stru
 	default:
 		break;
 	}
-	payload = rte_pktmbuf_mtod(packet, uint8_t *);
-	grow_front(packet, burst->size, length);
+	if (copies) {
+		if (unlikely(!private_fill(to, packet, length - burst->size, burst->size)))
+			return false;
+		payload = private_start(to);
+	} else {
+		grow_front(packet, burst->size, length);
+		payload = rte_pktmbuf_mtod(packet, uint8_t *) + burst->size;
+	}
 	copy_header(burst, payload, is_short);
 	frame = payload - burst->size;
 	burst->total += length;
@@ -215,21 +226,24 @@ static __rte_always_inline void push(const struct fc_tunnel_header *header, stru
 		break;
 	case FC_TUNNEL_VXLAN:
 	case FC_TUNNEL_GENEVE:
-		patch_udp(header, family, packet, payload - UDP_SIZE - VXLAN_SIZE,
+		patch_udp(header, family, to, payload - UDP_SIZE - VXLAN_SIZE,
 			(uint32_t)(burst->size - UDP_SIZE - VXLAN_SIZE), length, port);
 		break;
 	default:
 		break;
 	}
+	return true;
 }
 
+/* Encapsulate packets, or copies of them in the mbufs of @fresh; returns how many. */
 static __rte_always_inline uint16_t push_all(const struct fc_tunnel_header *header,
-	struct burst *burst, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
-	enum fc_tunnel_type type, uint8_t family, bool is_short)
+	struct burst *burst, struct rte_mbuf **packets, struct rte_mbuf *const *fresh, uint16_t n,
+	uint32_t longest, enum fc_tunnel_type type, uint8_t family, bool is_short)
 {
 	/* Found before, so that the loop below calls nothing and keeps the header in registers. */
 	uint16_t ports[MAX_BURST];
 	bool has_ports = type == FC_TUNNEL_VXLAN || type == FC_TUNNEL_GENEVE;
+	bool copies = fresh != NULL;
 	/* Nobody else knows its address, so that no store into a packet can be one into it. */
 	struct burst own = *burst;
 	uint16_t i;
@@ -240,17 +254,23 @@ static __rte_always_inline uint16_t push_all(const struct fc_tunnel_header *head
 			ports[i] = fc_flow_port(flow_hash(packets[i]));
 #pragma GCC unroll 4
 	for (i = 0; i < n; i++) {
-		if (unlikely(packets[i]->pkt_len > longest))
+		struct rte_mbuf *to = copies ? fresh[i] : packets[i];
+
+		if (unlikely(packets[i]->pkt_len > longest ||
+			     !push(header, &own, packets[i], to, copies, has_ports ? ports[i] : 0,
+				     type, family, is_short)))
 			break;
-		push(header, &own, packets[i], has_ports ? ports[i] : 0, type, family, is_short);
+		if (copies)
+			packets[i] = to;
 	}
 	*burst = own;
 	return i;
 }
 
-uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
-	uint64_t *size)
+/* As push_all(), for any header: the two most usual kinds have loops of their own. */
+static __rte_always_inline uint16_t push_any(const struct fc_tunnel_header *header,
+	struct fc_tunnel_state *state, struct rte_mbuf **packets, struct rte_mbuf *const *fresh,
+	uint16_t n, uint32_t longest, uint64_t timestamp_ns, uint64_t *size)
 {
 	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
 	bool is_short = header->size <= SHORT_HEADER;
@@ -258,7 +278,6 @@ uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_
 
 	if (destination == 0)
 		return 0;
-	n = RTE_MIN(n, (uint16_t)MAX_BURST);
 	load_header(&burst, header, destination);
 	burst.total = 0;
 	burst.ticks = (uint32_t)(timestamp_ns / NS_PER_ERSPAN_TICK);
@@ -267,18 +286,43 @@ uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_
 	burst.ethernet_size = header->ethernet_size;
 	burst.packet_id = state->packet_id;
 	burst.sequence = state->sequence;
-	/* The two most usual kinds of header have loops of their own. */
 	if (is_short && header->family == 4 && header->type == FC_TUNNEL_GRETAP)
-		n = push_all(header, &burst, packets, n, longest, FC_TUNNEL_GRETAP, 4, true);
+		n = push_all(header, &burst, packets, fresh, n, longest, FC_TUNNEL_GRETAP, 4, true);
 	else if (is_short && header->family == 4 && header->type == FC_TUNNEL_VXLAN)
-		n = push_all(header, &burst, packets, n, longest, FC_TUNNEL_VXLAN, 4, true);
+		n = push_all(header, &burst, packets, fresh, n, longest, FC_TUNNEL_VXLAN, 4, true);
 	else
-		n = push_all(header, &burst, packets, n, longest, header->type, header->family,
-			is_short);
+		n = push_all(header, &burst, packets, fresh, n, longest, header->type,
+			header->family, is_short);
 	state->packet_id = burst.packet_id;
 	state->sequence = burst.sequence;
 	*size += burst.total;
 	return n;
+}
+
+uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
+	uint64_t *size)
+{
+	return push_any(header, state, packets, NULL, RTE_MIN(n, (uint16_t)MAX_BURST), longest,
+		timestamp_ns, size);
+}
+
+uint16_t fc_tunnel_push_copies(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
+	uint64_t timestamp_ns, uint64_t *size)
+{
+	struct rte_mbuf *fresh[MAX_BURST];
+	uint16_t got, done;
+
+	/* It cuts the packet that it is given. */
+	if (header->type == FC_TUNNEL_GRE)
+		return 0;
+	got = private_allocate(pool, fresh, RTE_MIN(n, (uint16_t)MAX_BURST));
+	done = push_any(header, state, packets, fresh, got,
+		RTE_MIN(longest, (uint32_t)FC_COPY_MAX_SIZE), timestamp_ns, size);
+	if (unlikely(done < got))
+		rte_pktmbuf_free_bulk(fresh + done, (unsigned)(got - done));
+	return done;
 }
 
 void fc_tunnel_mark_truncated(const struct fc_tunnel_header *header, struct rte_mbuf *packet)

@@ -184,6 +184,21 @@ uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_
 	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
 	uint64_t *size);
 
+/**
+ * Encapsulate copies of frames that somebody else holds, and goes on holding: fc_private_copy() and
+ * fc_tunnel_push() in one pass, up to the first frame that is not a usual one.
+ *
+ * @param pool     Gives the copies; its mbufs have the usual headroom.
+ * @param packets  Up to 64 frames of at least 14 bytes; those that were encapsulated are replaced
+ * by their copies.
+ * @return         How many were. The next one has several segments, is longer than @p longest or
+ *                 FC_COPY_MAX_SIZE, or there is no buffer for it. 0 also for FC_TUNNEL_GRE, and
+ * when the next hop's MAC address is not known. The rest as for fc_tunnel_push().
+ */
+uint16_t fc_tunnel_push_copies(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
+	uint64_t timestamp_ns, uint64_t *size);
+
 /** Note in a packet just pushed that its frame was cut, where the format says so (ERSPAN II, III).
  */
 void fc_tunnel_mark_truncated(const struct fc_tunnel_header *header, struct rte_mbuf *packet);
