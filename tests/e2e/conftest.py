@@ -14,15 +14,10 @@ import tunnel_peer
 _numbers = itertools.count()
 
 
-def need_binary():
-    if not fluxcap.BINARY.is_file():
-        pytest.fail(f"{fluxcap.BINARY} is missing: build it, or set FLUXCAP_BUILD", pytrace=False)
-
-
 @pytest.fixture
 def rig(tmp_path):
     """A fluxcap to be configured and run."""
-    need_binary()
+    fluxcap.need_binary()
     made = fluxcap.Rig(tmp_path)
     yield made
     made.clean()
@@ -30,7 +25,7 @@ def rig(tmp_path):
 
 def make_rigs(folder):
     """Give a function that makes fluxcaps, and clean up behind all of them."""
-    need_binary()
+    fluxcap.need_binary()
     made = []
 
     def make():

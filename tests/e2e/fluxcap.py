@@ -12,6 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 import books
 import frames as fr
 import model
@@ -26,6 +28,12 @@ IDLE_MS = int(os.environ.get("FLUXCAP_IDLE_MS", "300"))
 RUNTIME = Path("/var/run/dpdk")
 
 _numbers = itertools.count()
+
+
+def need_binary():
+    """Fail the test with a word of advice where there is no program to test."""
+    if not BINARY.is_file():
+        pytest.fail(f"{BINARY} is missing: build it, or set FLUXCAP_BUILD", pytrace=False)
 
 
 def cpus():

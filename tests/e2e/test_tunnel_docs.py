@@ -23,8 +23,7 @@ from scapy.packet import Raw
 
 import frames as fr
 import netns
-from conftest import need_binary
-from fluxcap import BINARY
+from fluxcap import BINARY, need_binary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "tunnels.md").read_text()
