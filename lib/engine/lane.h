@@ -38,6 +38,8 @@ struct fc_lane {
 	_Atomic int phase;	/* control: wo, lcore: ro */
 	_Atomic int phase_seen; /* lcore: wo, control: ro */
 
+	uint64_t n_rounds_seen; /* control: rw; see fc_engine_has_advanced() */
+
 	/* lcore: rw, any thread: ro */
 	_Atomic uint64_t busy_cycles;
 	_Atomic uint64_t idle_cycles;

@@ -49,6 +49,20 @@ int fc_engine_start(struct fc_engine *engine)
 	return ret;
 }
 
+bool fc_engine_has_advanced(struct fc_engine *engine)
+{
+	uint16_t n_lanes = engine->plan->n_lanes;
+
+	for (uint16_t l = 0; l < n_lanes; l++)
+		if (atomic_load_explicit(&engine->lanes[l].n_rounds, memory_order_relaxed) ==
+			engine->lanes[l].n_rounds_seen)
+			return false;
+	for (uint16_t l = 0; l < n_lanes; l++)
+		engine->lanes[l].n_rounds_seen =
+			atomic_load_explicit(&engine->lanes[l].n_rounds, memory_order_relaxed);
+	return true;
+}
+
 static void set_phase(struct fc_engine *engine, enum fc_phase phase)
 {
 	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)

@@ -376,6 +376,73 @@ static void test_start_and_stop(void **state)
 	rte_mempool_free(pool);
 }
 
+static _Atomic int n_standing;
+static _Atomic bool may_go_on;
+
+/* A driver that does not come back. */
+static uint16_t stand_still(uint16_t port, uint16_t queue, struct rte_mbuf *packets[], uint16_t n,
+	uint16_t n_max, void *unused)
+{
+	(void)port, (void)queue, (void)packets, (void)n_max, (void)unused;
+	n_standing++;
+	while (!may_go_on)
+		sched_yield();
+	return n;
+}
+
+/* A single lcore that stands still is enough, and those that go on do not make up for it. */
+static void test_has_advanced(void **state)
+{
+	const struct rte_eth_rxtx_callback *callback;
+	struct fc_tap_stats tap;
+	struct run run;
+	uint16_t port;
+	uint64_t n;
+
+	(void)state;
+	make_port("net_null0", "");
+	make_port("net_null1", "");
+	make_port("net_null2", "");
+	make_port("net_null3", "");
+	start(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"1m\"},"
+		    "\"b\":{\"port\":\"net_null1\",\"ring\":\"1m\"}},"
+		    "\"outputs\":{\"c\":{\"port\":\"net_null2\",\"from\":[\"a\"]},"
+		    "\"d\":{\"port\":\"net_null3\",\"from\":[\"b\"]}}}");
+	for (unsigned i = 0; i < 10; i++)
+		while (!fc_engine_has_advanced(run.engine))
+			sched_yield();
+	assert_int_equal(rte_eth_dev_get_port_by_name("net_null0", &port), 0);
+	callback = rte_eth_add_rx_callback(port, 0, stand_still, NULL);
+	assert_non_null(callback);
+	while (n_standing == 0)
+		sched_yield();
+	fc_engine_has_advanced(run.engine);
+	assert_false(fc_engine_has_advanced(run.engine));
+	if (fc_engine_n_lanes(run.engine) > 1) {
+		fc_engine_tap_stats(run.engine, 1, &tap);
+		for (n = tap.rx.packets; tap.rx.packets < n + 10000;) {
+			assert_false(fc_engine_has_advanced(run.engine));
+			fc_engine_tap_stats(run.engine, 1, &tap);
+			sched_yield();
+		}
+	}
+	assert_int_equal(rte_eth_remove_rx_callback(port, 0, callback), 0);
+	may_go_on = true;
+	while (!fc_engine_has_advanced(run.engine))
+		sched_yield();
+	stop(&run, 0);
+	assert_false(fc_engine_has_advanced(run.engine) && fc_engine_has_advanced(run.engine));
+	check(&run);
+	destroy(&run);
+	rte_free((void *)(uintptr_t)callback);
+	for (unsigned i = 0; i < 4; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "net_null%u", i);
+		assert_int_equal(rte_vdev_uninit(name), 0);
+	}
+}
+
 /* What was sent into a loop that nobody reads goes back to its pool when the port is closed. */
 static void test_loop(void **state)
 {
@@ -572,6 +639,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_never_started),
 		cmocka_unit_test(test_lcore_in_use),
 		cmocka_unit_test(test_start_and_stop),
+		cmocka_unit_test(test_has_advanced),
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_stop_when_stalled),
 		cmocka_unit_test(test_pool_when_stalled),

@@ -47,6 +47,13 @@ void fc_engine_work(struct fc_engine *engine);
 /** Whether nothing is on its way: every packet received was sent or lost, none waits. */
 bool fc_engine_is_empty(const struct fc_engine *engine);
 
+/**
+ * Whether every lcore has finished a round since the last time that this was true, or since
+ * fc_engine_start(). One that stands still, in a driver or by a bug, keeps it false. Control
+ * thread.
+ */
+bool fc_engine_has_advanced(struct fc_engine *engine);
+
 /** Packets that all taps have received. */
 uint64_t fc_engine_received(const struct fc_engine *engine);
 
