@@ -12,12 +12,14 @@
 #include <sys/timerfd.h>
 
 #include "control.h"
+#include "notify.h"
 
 #define WATCH_PERIOD_MS 1000
 #define SHORT_PERIOD_MS 10
 
 struct control {
 	struct fc_engine *engine;
+	struct fc_notify notify;
 	unsigned exit_idle_ms;
 	uint64_t n_received; /* when last looked */
 	uint64_t changed_ms; /* when that number last changed */
@@ -64,12 +66,24 @@ static int add_event(const struct control *control, int fd)
 	return fd < 0 ? -1 : epoll_ctl(control->poll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int open_all(struct control *control)
+/* From one tick to the next. Signs of life come with a tick, and have to be in time. */
+static uint64_t tick_period_ms(const struct control *control)
 {
 	bool often = control->exit_idle_ms != 0 || fc_engine_needs_tending(control->engine);
-	long period_ms = often ? SHORT_PERIOD_MS : WATCH_PERIOD_MS;
-	struct timespec period = { period_ms / 1000, period_ms % 1000 * 1000000 };
-	struct itimerspec timing = { period, period };
+	uint64_t period_ms = often ? SHORT_PERIOD_MS : WATCH_PERIOD_MS;
+	uint64_t notify_ms = control->notify.period_ms;
+
+	return notify_ms != 0 && notify_ms / 2 < period_ms ? notify_ms / 2 : period_ms;
+}
+
+static int open_all(struct control *control)
+{
+	uint64_t period_ms = tick_period_ms(control);
+	struct itimerspec timing = {
+		.it_value.tv_nsec = SHORT_PERIOD_MS * 1000000L,
+		.it_interval.tv_sec = (time_t)(period_ms / 1000),
+		.it_interval.tv_nsec = (long)(period_ms % 1000 * 1000000),
+	};
 	sigset_t set;
 
 	stop_signals(&set);
@@ -106,6 +120,8 @@ static bool tick(struct control *control)
 
 	if (read(control->timer, &n_expired, sizeof(n_expired)) < 0)
 		return false;
+	if (fc_notify_is_due(&control->notify, now) && fc_engine_has_advanced(control->engine))
+		fc_notify_well(&control->notify, now);
 	fc_engine_tend(control->engine, now);
 	if (now - control->watched_ms >= WATCH_PERIOD_MS) {
 		watch_ports(control);
@@ -128,7 +144,7 @@ static void say_signal(const struct control *control)
 			strsignal((int)info.ssi_signo));
 }
 
-int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms)
+int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms, const char *status)
 {
 	struct control control = {
 		.engine = engine,
@@ -136,9 +152,11 @@ int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms)
 		.changed_ms = now_ms(),
 		.watched_ms = now_ms(),
 	};
-	int ret = open_all(&control);
 	bool stop = false;
+	int ret;
 
+	fc_notify_begin(&control.notify, status);
+	ret = open_all(&control);
 	if (ret != 0)
 		fprintf(stderr, "fluxcap: cannot watch signals: %s\n", strerror(-ret));
 	while (ret == 0 && !stop) {
@@ -156,6 +174,7 @@ int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms)
 			stop = tick(&control);
 		}
 	}
+	fc_notify_stopping();
 	if (ret == 0 || stop)
 		close_all(&control);
 	return ret;

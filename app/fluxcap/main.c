@@ -118,6 +118,7 @@ struct operation {
 static void *operate(void *arg)
 {
 	struct operation *op = arg;
+	char status[80];
 	int ret = fc_engine_start(op->engine);
 
 	if (ret != 0)
@@ -125,9 +126,10 @@ static void *operate(void *arg)
 	else if (fc_telemetry_serve(op->engine, op->config, source_name(op->args)) != 0)
 		fprintf(stderr, "fluxcap: telemetry cannot be served\n");
 	if (ret == 0) {
-		fprintf(stderr, "fluxcap: running: %u taps, %u outputs, %u lcores\n",
+		snprintf(status, sizeof(status), "running: %u taps, %u outputs, %u lcores",
 			op->config->n_taps, op->config->n_outputs, fc_engine_n_lanes(op->engine));
-		ret = fc_control_run(op->engine, op->args->exit_idle_ms);
+		fprintf(stderr, "fluxcap: %s\n", status);
+		ret = fc_control_run(op->engine, op->args->exit_idle_ms, status);
 	}
 	fc_telemetry_serve(NULL, NULL, NULL); /* nobody shall look at a port that is being closed */
 	fc_engine_stop(op->engine, DRAIN_MS);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "notify.h"
+
+#ifdef FC_HAVE_SYSTEMD
+
+#include <systemd/sd-daemon.h>
+
+static void tell(const char *text)
+{
+	int ret = sd_notify(0, text);
+
+	if (ret < 0)
+		fprintf(stderr, "fluxcap: cannot tell systemd: %s\n", strerror(-ret));
+}
+
+static uint64_t watchdog_us(void)
+{
+	uint64_t us;
+
+	return sd_watchdog_enabled(0, &us) > 0 ? us : 0;
+}
+
+#else
+
+static void tell(const char *text)
+{
+	(void)text;
+}
+
+static uint64_t watchdog_us(void)
+{
+	if (getenv("NOTIFY_SOCKET") != NULL)
+		fprintf(stderr, "fluxcap: cannot tell systemd: built without libsystemd\n");
+	return 0;
+}
+
+#endif
+
+void fc_notify_begin(struct fc_notify *notify, const char *status)
+{
+	uint64_t us = watchdog_us();
+
+	*notify = (struct fc_notify){ .status = status };
+	if (us != 0)
+		notify->period_ms = us >= 4000 ? us / 2000 : 2;
+}
+
+bool fc_notify_is_due(const struct fc_notify *notify, uint64_t now_ms)
+{
+	if (!notify->is_ready)
+		return true;
+	return notify->period_ms != 0 && now_ms - notify->last_ms >= notify->period_ms;
+}
+
+void fc_notify_well(struct fc_notify *notify, uint64_t now_ms)
+{
+	char text[256];
+
+	if (notify->is_ready) {
+		tell("WATCHDOG=1");
+	} else {
+		snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", notify->status);
+		tell(text);
+	}
+	notify->is_ready = true;
+	notify->last_ms = now_ms;
+}
+
+void fc_notify_stopping(void)
+{
+	tell("STOPPING=1\nSTATUS=stopping: what waits is being sent");
+}
