@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 static const char root_place[] = "/var/run";
+static const char service_place[] = "/run/fluxcap"; /* RuntimeDirectory of fluxcap.service */
 
 struct fc_places fc_place_list(const struct fc_place_rules *rules)
 {
@@ -16,8 +17,10 @@ struct fc_places fc_place_list(const struct fc_place_rules *rules)
 		list.places[0] = rules->runtime_directory;
 	} else if (rules->is_root) {
 		list.places[0] = root_place;
+		list.places[list.n_places++] = service_place;
 	} else {
 		list.places[0] = rules->xdg_runtime_dir != NULL ? rules->xdg_runtime_dir : "/tmp";
+		list.places[list.n_places++] = service_place;
 		list.places[list.n_places++] = root_place;
 	}
 	return list;

@@ -14,7 +14,7 @@ struct fc_place_rules {
 	bool is_root;
 };
 
-#define FC_PLACES_MAX 2
+#define FC_PLACES_MAX 3
 
 /** The directories below which a process of this name may have its socket. */
 struct fc_places {
@@ -26,9 +26,9 @@ struct fc_places {
  * Where to look for a process's telemetry socket.
  *
  * The first place is the one that EAL's own rule gives for this user (eal_create_runtime_dir() of
- * DPDK): $RUNTIME_DIRECTORY; else /var/run for root; else $XDG_RUNTIME_DIR; else /tmp. The second
- * is where root's processes are, for a user who is not root; it is left out when $RUNTIME_DIRECTORY
- * already says where.
+ * DPDK): $RUNTIME_DIRECTORY; else /var/run for root; else $XDG_RUNTIME_DIR; else /tmp. Then comes
+ * /run/fluxcap, where systemd has fluxcap, and for a user who is not root /var/run, where root's
+ * processes are. Both are left out when $RUNTIME_DIRECTORY already says where.
  */
 struct fc_places fc_place_list(const struct fc_place_rules *rules);
 

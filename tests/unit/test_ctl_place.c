@@ -11,29 +11,34 @@
 
 #include "place.h"
 
-static void check_places(struct fc_place_rules rules, const char *first, const char *second)
+static void check_places(
+	struct fc_place_rules rules, const char *first, const char *second, const char *third)
 {
+	const char *expected[] = { first, second, third };
 	struct fc_places list = fc_place_list(&rules);
 
-	assert_int_equal(list.n_places, second != NULL ? 2 : 1);
-	assert_string_equal(list.places[0], first);
-	if (second != NULL)
-		assert_string_equal(list.places[1], second);
+	assert_int_equal(list.n_places, third != NULL ? 3 : second != NULL ? 2 : 1);
+	for (size_t i = 0; i < list.n_places; i++)
+		assert_string_equal(list.places[i], expected[i]);
 }
 
-/* The order of eal_create_runtime_dir() in DPDK 22.11. */
+/* The order of eal_create_runtime_dir() in DPDK 22.11, and where systemd has fluxcap. */
 static void test_list(void **state)
 {
 	(void)state;
-	check_places((struct fc_place_rules){ "/run/x", "/run/user/1", true }, "/run/x", NULL);
-	check_places((struct fc_place_rules){ "/run/x", "/run/user/1", false }, "/run/x", NULL);
-	check_places((struct fc_place_rules){ NULL, "/run/user/1", true }, "/var/run", NULL);
-	check_places((struct fc_place_rules){ NULL, NULL, true }, "/var/run", NULL);
 	check_places(
-		(struct fc_place_rules){ NULL, "/run/user/1", false }, "/run/user/1", "/var/run");
-	check_places((struct fc_place_rules){ NULL, NULL, false }, "/tmp", "/var/run");
+		(struct fc_place_rules){ "/run/x", "/run/user/1", true }, "/run/x", NULL, NULL);
+	check_places(
+		(struct fc_place_rules){ "/run/x", "/run/user/1", false }, "/run/x", NULL, NULL);
+	check_places((struct fc_place_rules){ NULL, "/run/user/1", true }, "/var/run",
+		"/run/fluxcap", NULL);
+	check_places((struct fc_place_rules){ NULL, NULL, true }, "/var/run", "/run/fluxcap", NULL);
+	check_places((struct fc_place_rules){ NULL, "/run/user/1", false }, "/run/user/1",
+		"/run/fluxcap", "/var/run");
+	check_places(
+		(struct fc_place_rules){ NULL, NULL, false }, "/tmp", "/run/fluxcap", "/var/run");
 	/* EAL takes a variable that is set but empty as it is. */
-	check_places((struct fc_place_rules){ "", "/run/user/1", true }, "", NULL);
+	check_places((struct fc_place_rules){ "", "/run/user/1", true }, "", NULL, NULL);
 }
 
 static void test_address(void **state)
