@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import textwrap
 import time
 
 import pytest
@@ -229,6 +230,15 @@ def unit(installed, tmp_path):
 
 
 def test_systemd_takes_the_unit(unit):
+    done = run("systemd-analyze", "verify", "--man=no", unit)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_systemd_takes_what_the_page_adds_to_the_unit(unit):
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    (added,) = re.findall(r"^    \[Service\]\n(?:    .+\n)+", page, re.MULTILINE)
+    with unit.open("a") as file:
+        file.write(textwrap.dedent(added))
     done = run("systemd-analyze", "verify", "--man=no", unit)
     assert (done.returncode, done.stderr) == (0, "")
 
