@@ -143,7 +143,7 @@ def tap(port="net_pcap0", **values):
     fields = {"port": port, "link": "up", "rx_packets": 0, "rx_bytes": 0, "rx_missed": 0,
               "rx_nombuf": 0, "rx_errors": 0}
     fields |= with_bytes(TAP_REASONS + ["forwarded"])
-    fields |= {"ring_bytes": 64 << 20, "ring_buffers": 800, "pool_size": 1000, "pool_free": 1000,
+    fields |= {"ring_bytes": 64 << 20, "pool_size": 1000, "pool_free": 1000,
                "unaccounted": 0}
     return fields | values
 
