@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -73,27 +80,91 @@ static json_t *collect(const struct fc_engine *engine, const struct fc_config *c
 	return root;
 }
 
+static int write_to(FILE *stream, json_t *root)
+{
+	errno = 0;
+	if (json_dumpf(root, stream, JSON_INDENT(2)) != 0 || fputc('\n', stream) == EOF ||
+		fflush(stream) != 0)
+		return errno != 0 ? -errno : -ENOMEM;
+	return 0;
+}
+
+static int write_in_place(const char *path, json_t *root)
+{
+	FILE *stream = fopen(path, "we");
+	int ret;
+
+	if (stream == NULL)
+		return -errno;
+	ret = write_to(stream, root);
+	if (fclose(stream) != 0 && ret == 0)
+		ret = -errno;
+	return ret;
+}
+
+/* Write a new file; nothing is left of it when that fails. */
+static int write_new(const char *path, mode_t mode, json_t *root)
+{
+	FILE *stream;
+	int fd, ret;
+
+	unlink(path); /* of one that was killed */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	stream = fdopen(fd, "w");
+	if (stream == NULL) {
+		ret = -errno;
+		close(fd);
+		goto remove_file;
+	}
+	ret = write_to(stream, root);
+	/* A full disk may show only here. */
+	if (ret == 0 && ((mode != 0 && fchmod(fd, mode) != 0) || fsync(fd) != 0))
+		ret = -errno;
+	if (fclose(stream) != 0 && ret == 0)
+		ret = -errno;
+	if (ret == 0)
+		return 0;
+
+remove_file:
+	unlink(path);
+	return ret;
+}
+
+/* A file that is there stays whole until a whole new one takes its place. */
+static int replace(const char *path, json_t *root)
+{
+	char resolved[PATH_MAX], beside[PATH_MAX + 8];
+	struct stat old = { 0 };
+	int ret;
+
+	/* Of a link it is the file behind that is replaced. */
+	if (realpath(path, resolved) != NULL)
+		path = resolved;
+	if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
+		return write_in_place(path, root);
+	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+		return -ENAMETOOLONG;
+	ret = write_new(beside, old.st_mode & 07777, root);
+	if (ret == 0 && rename(beside, path) != 0) {
+		ret = -errno;
+		unlink(beside);
+	}
+	/* Who may write the file but not into its folder gets it written nevertheless, and so does
+	 * who has mounted something on the file. */
+	if ((ret == -EACCES || ret == -EPERM || ret == -EROFS || ret == -EBUSY) && old.st_mode != 0)
+		return write_in_place(path, root);
+	return ret;
+}
+
 int fc_stats_file_write(
 	const struct fc_engine *engine, const struct fc_config *config, const char *path)
 {
-	FILE *stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-	json_t *root;
-	int ret = 0;
+	json_t *root = collect(engine, config);
+	int ret = strcmp(path, "-") == 0 ? write_to(stdout, root) : replace(path, root);
 
-	if (stream == NULL) {
-		ret = -errno;
-		fprintf(stderr, "fluxcap: %s: cannot write the statistics: %s\n", path,
-			strerror(-ret));
-		return ret;
-	}
-	errno = 0;
-	root = collect(engine, config);
-	if (json_dumpf(root, stream, JSON_INDENT(2)) != 0 || fputc('\n', stream) == EOF)
-		ret = errno != 0 ? -errno : -ENOMEM;
 	json_decref(root);
-	/* A full disk may show only here. */
-	if ((stream == stdout ? fflush(stream) : fclose(stream)) != 0 && ret == 0)
-		ret = -errno;
 	if (ret != 0)
 		fprintf(stderr, "fluxcap: %s: cannot write the statistics: %s\n", path,
 			strerror(-ret));
