@@ -14,7 +14,6 @@
 #include "control.h"
 #include "notify.h"
 
-#define WATCH_PERIOD_MS 1000
 #define SHORT_PERIOD_MS 10
 
 struct control {
@@ -23,7 +22,6 @@ struct control {
 	unsigned exit_idle_ms;
 	uint64_t n_received; /* when last looked */
 	uint64_t changed_ms; /* when that number last changed */
-	uint64_t watched_ms; /* when the ports were last looked after */
 	int signals, timer, poll;
 };
 
@@ -70,7 +68,7 @@ static int add_event(const struct control *control, int fd)
 static uint64_t tick_period_ms(const struct control *control)
 {
 	bool often = control->exit_idle_ms != 0 || fc_engine_needs_tending(control->engine);
-	uint64_t period_ms = often ? SHORT_PERIOD_MS : WATCH_PERIOD_MS;
+	uint64_t period_ms = often ? SHORT_PERIOD_MS : FC_ENGINE_WATCH_MS;
 	uint64_t notify_ms = control->notify.period_ms;
 
 	return notify_ms != 0 && notify_ms / 2 < period_ms ? notify_ms / 2 : period_ms;
@@ -101,13 +99,13 @@ static int open_all(struct control *control)
 	return 0;
 }
 
-static void watch_ports(struct control *control)
+static void watch_ports(struct control *control, uint64_t now)
 {
 	struct fc_findings *findings = fc_findings_new("fluxcap");
 
 	if (findings == NULL)
 		return;
-	fc_engine_watch(control->engine, findings);
+	fc_engine_watch(control->engine, now, findings);
 	fc_findings_print(findings, stderr);
 	fc_findings_free(findings);
 }
@@ -122,11 +120,8 @@ static bool tick(struct control *control)
 		return false;
 	if (fc_notify_is_due(&control->notify, now) && fc_engine_has_advanced(control->engine))
 		fc_notify_well(&control->notify, now);
+	watch_ports(control, now);
 	fc_engine_tend(control->engine, now);
-	if (now - control->watched_ms >= WATCH_PERIOD_MS) {
-		watch_ports(control);
-		control->watched_ms = now;
-	}
 	if (n_received != control->n_received) {
 		control->n_received = n_received;
 		control->changed_ms = now;
@@ -150,7 +145,6 @@ int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms, const char *
 		.engine = engine,
 		.exit_idle_ms = exit_idle_ms,
 		.changed_ms = now_ms(),
-		.watched_ms = now_ms(),
 	};
 	bool stop = false;
 	int ret;

@@ -52,13 +52,35 @@ static const char *link_name(enum fc_link link)
 	return link == FC_LINK_UP ? "up" : link == FC_LINK_DOWN ? "down" : "gone";
 }
 
+static const char *state_name(enum fc_port_state state)
+{
+	switch (state) {
+	case FC_PORT_RUNNING:
+		return "running";
+	case FC_PORT_DOWN:
+		return "down";
+	case FC_PORT_ABSENT:
+		return "absent";
+	default:
+		return "gone";
+	}
+}
+
+static void put_health(const struct fc_sink *sink, const struct fc_port_health *health)
+{
+	sink->text(sink->to, "link", link_name(health->link));
+	sink->text(sink->to, "state", state_name(health->state));
+	put(sink, "flaps", health->flaps);
+	put(sink, "last_change", health->last_change);
+}
+
 void fc_report_tap(const struct fc_engine *engine, uint16_t tap, const struct fc_sink *sink)
 {
 	struct fc_tap_stats stats;
 
 	fc_engine_tap_stats(engine, tap, &stats);
 	sink->text(sink->to, "port", stats.port);
-	sink->text(sink->to, "link", link_name(stats.link));
+	put_health(sink, &stats.health);
 	put(sink, "rx_packets", stats.rx.packets);
 	put(sink, "rx_bytes", stats.rx.bytes);
 	put(sink, "rx_missed", stats.rx_missed);
@@ -95,7 +117,7 @@ void fc_report_output(const struct fc_engine *engine, uint16_t output, const str
 
 	fc_engine_output_stats(engine, output, &stats);
 	sink->text(sink->to, "port", stats.port);
-	sink->text(sink->to, "link", link_name(stats.link));
+	put_health(sink, &stats.health);
 	put(sink, "tx_errors", stats.tx_errors);
 	sink->text(sink->to, "next_hop", stats.next_hop);
 	sink->text(sink->to, "next_hop_mac", stats.next_hop_mac);

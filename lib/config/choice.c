@@ -77,3 +77,56 @@ const struct key_type fc_key_choice = {
 	.read = read_choice,
 	.schema = schema_choice,
 };
+
+static void describe_bool(const struct key_row *row, char phrase[FC_PHRASE_SIZE])
+{
+	(void)row;
+	snprintf(phrase, FC_PHRASE_SIZE, "true or false");
+}
+
+static void decode_bool(
+	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
+{
+	if (json_is_boolean(value))
+		fc_field_set(owner, row->offset, row->size, json_is_true(value));
+	else
+		fc_decoder_reject(decoder, row, value);
+}
+
+/* Both values are ones, so a dump always has it. */
+static bool is_bool_set(const struct key_row *row, const void *owner)
+{
+	(void)row;
+	(void)owner;
+	return true;
+}
+
+static json_t *encode_bool(
+	const struct fc_config *config, const struct key_row *row, const void *owner)
+{
+	(void)config;
+	return json_boolean(fc_field_get(owner, row->offset, row->size) != 0);
+}
+
+static json_t *read_bool(const struct key_row *row, const char *text)
+{
+	(void)row;
+	if (strcmp(text, "true") == 0)
+		return json_true();
+	return strcmp(text, "false") == 0 ? json_false() : json_string(text);
+}
+
+static json_t *schema_bool(const struct key_row *row)
+{
+	(void)row;
+	return json_pack("{s:s}", "type", "boolean");
+}
+
+const struct key_type fc_key_bool = {
+	.describe = describe_bool,
+	.decode = decode_bool,
+	.is_set = is_bool_set,
+	.encode = encode_bool,
+	.read = read_bool,
+	.schema = schema_bool,
+};

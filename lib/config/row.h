@@ -107,6 +107,7 @@ struct key_table {
 	const char *shorthand; /* short form: the key that a value of the whole object stands for */
 };
 
+extern const struct key_type fc_key_bool;
 extern const struct key_type fc_key_whole;
 extern const struct key_type fc_key_size;
 extern const struct key_type fc_key_percent;

@@ -232,6 +232,15 @@ static const struct key_row port_rows[] = {
 		.example = "1024",
 		.doc = "Transmit descriptors of each queue.",
 	},
+	{
+		.name = "optional",
+		.type = &fc_key_bool,
+		FIELD(fc_port_config, optional),
+		.preset = "false",
+		.example = "true",
+		.doc = "Start without the port when it is not there: its taps receive nothing, and "
+		       "what its outputs should send is lost as `overrun`.",
+	},
 };
 
 static const struct key_table port_table = {

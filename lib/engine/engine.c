@@ -65,6 +65,26 @@ static void report_missing_port(
 	}
 }
 
+static bool is_optional(const struct fc_config *config, const char *name)
+{
+	const struct fc_port_config *port = fc_config_port(config, name);
+
+	return port != NULL && port->optional;
+}
+
+static void do_without(const char *name, struct fc_port_facts *facts, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 8], known[256];
+
+	fc_plan_assume_port(name, facts);
+	facts->is_absent = true;
+	list_ports(known, sizeof(known));
+	snprintf(place, sizeof(place), "ports.%s", name);
+	fc_findings_add(findings, FC_WARNING, place,
+		"EAL has no such port (it has: %s); it is optional, so fluxcap runs without it",
+		known);
+}
+
 static int make_plan(
 	const struct fc_config *config, struct fc_findings *findings, struct fc_plan **plan)
 {
@@ -80,10 +100,14 @@ static int make_plan(
 		return -ENOMEM;
 	}
 	for (uint16_t i = 0; i < n_ports; i++) {
-		if (fc_port_facts(names[i], &facts[i]) != 0) {
-			report_missing_port(config, names[i], findings);
-			ret = -EINVAL;
+		if (fc_port_facts(names[i], &facts[i]) == 0)
+			continue;
+		if (is_optional(config, names[i])) {
+			do_without(names[i], &facts[i], findings);
+			continue;
 		}
+		report_missing_port(config, names[i], findings);
+		ret = -EINVAL;
 	}
 	if (ret == 0) {
 		*plan = fc_plan_make(config, facts, lcores, n_lcores, findings);

@@ -332,6 +332,11 @@ static void send_edited(
 		fill_stash(feed, packets + done, (uint16_t)(n - done), 0, start);
 }
 
+static bool is_gone(const struct fc_feed *feed)
+{
+	return unlikely(atomic_load_explicit(&feed->output->port->is_gone, memory_order_relaxed));
+}
+
 /* Without the next hop's MAC address nothing leaves, and nothing is worth waiting. */
 static bool is_unresolved(const struct fc_feed *feed)
 {
@@ -352,6 +357,10 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		n = drop_oversize(feed, packets, n, owned);
 	if (n == 0)
 		return;
+	if (is_gone(feed)) { /* waiting would only fill the caches */
+		fc_drop_packets(feed->drops, FC_DROP_OVERRUN, packets, n, owned);
+		return;
+	}
 	if (is_unresolved(feed)) {
 		fc_drop_packets(feed->drops, FC_DROP_UNRESOLVED, packets, n, owned);
 		return;
@@ -409,6 +418,16 @@ static unsigned drop_late(struct fc_feed *feed)
 	return n;
 }
 
+/* Lose what waits for a port that is gone, some of it each time. */
+static unsigned drop_some(struct fc_feed *feed)
+{
+	unsigned n = drop_stash(feed, true);
+
+	for (unsigned i = 0; i < DRAIN_BURSTS && !fc_backlog_is_empty(&feed->backlog); i++)
+		n += drop_front(feed);
+	return n;
+}
+
 /* The oldest packets of the backlog: one only, as a probe, when the port is stalled. */
 static uint16_t look_at_front(struct fc_feed *feed, struct rte_mbuf *packets[FC_BURST])
 {
@@ -445,8 +464,11 @@ static uint16_t edit_front(struct fc_feed *feed)
 
 unsigned fc_feed_drain(struct fc_feed *feed)
 {
-	unsigned n_done = drop_late(feed);
+	unsigned n_done;
 
+	if (is_gone(feed))
+		return drop_some(feed);
+	n_done = drop_late(feed);
 	for (unsigned i = 0; i < DRAIN_BURSTS && send_stash(feed); i++) {
 		uint16_t n;
 

@@ -23,7 +23,6 @@ struct fc_output {
 	struct fc_private how;	  /* private copies of its packets */
 	bool writes;		  /* packets are changed before they are sent */
 	bool prepares;		  /* they may have to be changed, or at least copied */
-	uint64_t last_errors;	  /* of the port, when it was closed; control: rw */
 };
 
 /**

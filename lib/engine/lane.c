@@ -124,11 +124,13 @@ int fc_lane_run(void *arg)
 
 	while ((phase = atomic_load_explicit(&lane->phase, memory_order_acquire)) !=
 		FC_PHASE_STOP) {
+		uint32_t epoch = atomic_load_explicit(&lane->epoch, memory_order_acquire);
 		unsigned n_done = work(lane, phase == FC_PHASE_RUN);
 
 		take_time(lane, &watch, n_done != 0);
 		add_cycles(&lane->n_rounds, 1);
 		atomic_store_explicit(&lane->phase_seen, phase, memory_order_release);
+		atomic_store_explicit(&lane->epoch_seen, epoch, memory_order_release);
 		if (n_done != 0)
 			n_idle_rounds = 0;
 		else if (++n_idle_rounds >= ROUNDS_TO_SLEEP && lane->idle_us != 0)

@@ -39,6 +39,12 @@ struct fc_lane {
 	_Atomic int phase_seen; /* lcore: wo, control: ro */
 
 	uint64_t n_rounds_seen; /* control: rw; see fc_engine_has_advanced() */
+	/*
+	 * Whatever the control thread writes before it raises `epoch`, the lcore has seen when it
+	 * says the same number: every round that began without knowing has ended.
+	 */
+	_Atomic uint32_t epoch;	     /* control: wo, lcore: ro */
+	_Atomic uint32_t epoch_seen; /* lcore: wo, control: ro */
 
 	/* lcore: rw, any thread: ro */
 	_Atomic uint64_t busy_cycles;

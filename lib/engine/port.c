@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <net/if.h>
@@ -14,22 +15,32 @@
 #include "port.h"
 
 #define DEFAULT_DESCRIPTORS 1024
+#define LOOK_REST	    10 /* times as long as looking at the link took */
 #define IDLE_DESCRIPTORS    64
 #define DEFAULT_RSS	    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
+/* Ask the kernel about one of its interfaces; -errno, -ENODEV: it does not exist. */
+static int ask_interface(unsigned index, unsigned long what, struct ifreq *request)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	*request = (struct ifreq){ .ifr_ifindex = (int)index };
+	if (ioctl(fd, SIOCGIFNAME, request) != 0 || ioctl(fd, what, request) != 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
 static uint16_t interface_mtu(unsigned index)
 {
-	struct ifreq request = { 0 };
-	int fd, ret;
+	struct ifreq request;
 
-	if (index == 0 || if_indextoname(index, request.ifr_name) == NULL)
+	if (index == 0 || ask_interface(index, SIOCGIFMTU, &request) != 0)
 		return 0;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return 0;
-	ret = ioctl(fd, SIOCGIFMTU, &request);
-	close(fd);
-	return ret == 0 ? (uint16_t)RTE_MIN(request.ifr_mtu, UINT16_MAX) : 0;
+	return (uint16_t)RTE_MIN(request.ifr_mtu, UINT16_MAX);
 }
 
 static struct fc_limits read_limits(const struct rte_eth_desc_lim *limits)
@@ -174,26 +185,120 @@ static void open_ears(struct fc_port *port, struct fc_findings *findings)
 		rte_strerror(-ret));
 }
 
-int fc_port_start(
-	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+/* EAL's interrupt thread: the kernel wants a device back, or it has gone. */
+static void notice_removal(const char *name, enum rte_dev_event_type event, void *port)
 {
-	struct rte_eth_dev_info info;
-	int ret;
+	RTE_SET_USED(name);
+	if (event == RTE_DEV_EVENT_REMOVE)
+		atomic_store_explicit(
+			&((struct fc_port *)port)->is_removed, true, memory_order_relaxed);
+}
 
-	port->plan = plan;
-	port->max_frame = plan->max_frame;
-	port->max_tagged_frame = plan->max_tagged_frame;
+/* The same, from drivers that find out themselves. */
+static int notice_driver(uint16_t id, enum rte_eth_event_type event, void *port, void *result)
+{
+	RTE_SET_USED(id);
+	RTE_SET_USED(event);
+	RTE_SET_USED(result);
+	atomic_store_explicit(&((struct fc_port *)port)->is_removed, true, memory_order_relaxed);
+	return 0;
+}
+
+static int expect_removal(struct fc_port *port)
+{
+	int ret = rte_dev_event_callback_register(rte_dev_name(port->device), notice_removal, port);
+
+	return ret != 0 ? ret
+			: rte_eth_dev_callback_register(
+				  port->id, RTE_ETH_EVENT_INTR_RMV, notice_driver, port);
+}
+
+static void forget_removal(struct fc_port *port)
+{
+	const char *name = rte_dev_name(port->device);
+
+	while (rte_eth_dev_callback_unregister(
+		       port->id, RTE_ETH_EVENT_INTR_RMV, notice_driver, port) == -EAGAIN)
+		rte_delay_us_sleep(1000);
+	while (rte_dev_event_callback_unregister(name, notice_removal, port) == -EAGAIN)
+		rte_delay_us_sleep(1000);
+}
+
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* What the kernel says of an interface; drivers such as net_af_packet say that it is always up. */
+static enum fc_port_state look_at_interface(const struct fc_port *port)
+{
+	struct ifreq request;
+
+	switch (ask_interface(port->interface_index, SIOCGIFFLAGS, &request)) {
+	case 0:
+		return (request.ifr_flags & IFF_RUNNING) != 0 ? FC_PORT_RUNNING : FC_PORT_DOWN;
+	case -ENODEV:
+	case -ENXIO:
+		return FC_PORT_GONE;
+	default: /* out of descriptors: that says nothing about the interface */
+		return fc_link_watch_state(&port->watch);
+	}
+}
+
+static enum fc_port_state look_at(const struct fc_port *port)
+{
+	struct rte_eth_link link;
+
+	if (port->interface_index != 0)
+		return look_at_interface(port);
+	if (rte_eth_link_get_nowait(port->id, &link) != 0)
+		return FC_PORT_DOWN;
+	return link.link_status == RTE_ETH_LINK_UP ? FC_PORT_RUNNING : FC_PORT_DOWN;
+}
+
+void fc_port_look(struct fc_port *port, uint64_t now_ms)
+{
+	bool is_removed = atomic_load_explicit(&port->is_removed, memory_order_relaxed);
+	enum fc_port_state state = FC_PORT_GONE;
+	uint64_t before_ms;
+
+	if (!port->is_started || atomic_load_explicit(&port->is_gone, memory_order_relaxed) ||
+		(now_ms < port->next_look_ms && !is_removed))
+		return;
+	before_ms = clock_ms();
+	if (!is_removed)
+		state = look_at(port);
+	port->next_look_ms =
+		now_ms + RTE_MAX((uint64_t)FC_PORT_LOOK_MS, (clock_ms() - before_ms) * LOOK_REST);
+	fc_link_watch_note(&port->watch, state, now_ms);
+	if (state == FC_PORT_GONE)
+		atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
+}
+
+static int start_device(struct fc_port *port, struct fc_findings *findings)
+{
+	const struct fc_plan_port *plan = port->plan;
+	struct rte_eth_dev_info info;
+	int ret, n_tx;
+
 	ret = rte_eth_dev_get_port_by_name(plan->facts.name, &port->id);
 	if (ret == 0)
 		ret = rte_eth_dev_info_get(port->id, &info);
 	if (ret != 0)
 		return report(findings, port, "looking it up", ret);
 	port->interface_index = info.if_index;
-	ret = configure(port, &info, findings);
-	if (ret < 0)
-		return ret;
+	n_tx = configure(port, &info, findings);
+	if (n_tx < 0)
+		return n_tx;
+	port->device = info.device;
 	port->is_started = true; /* from here on there is something to close */
-	ret = set_up_queues(port, ret, &info, findings);
+	ret = expect_removal(port);
+	if (ret != 0)
+		return report(findings, port, "watching for its removal", ret);
+	ret = set_up_queues(port, n_tx, &info, findings);
 	if (ret != 0)
 		return ret;
 	ret = rte_eth_dev_start(port->id);
@@ -209,6 +314,27 @@ int fc_port_start(
 	return 0;
 }
 
+int fc_port_start(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+{
+	uint64_t now_ms = clock_ms();
+	int ret;
+
+	port->plan = plan;
+	port->max_frame = plan->max_frame;
+	port->max_tagged_frame = plan->max_tagged_frame;
+	pthread_mutex_init(&port->lock, NULL);
+	if (plan->facts.is_absent) {
+		fc_link_watch_begin(&port->watch, FC_PORT_ABSENT, now_ms);
+		atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
+		return 0;
+	}
+	ret = start_device(port, findings);
+	if (ret == 0)
+		fc_link_watch_begin(&port->watch, look_at(port), now_ms);
+	return ret;
+}
+
 /* What was sent into a ring that nobody empties would be lost to its pool. */
 static void empty_loop(const struct fc_port *port)
 {
@@ -221,38 +347,64 @@ static void empty_loop(const struct fc_port *port)
 	} while (n > 0);
 }
 
+/* A NIC that is not there any more answers with all bits set. */
+static void read_stats(struct fc_port *port)
+{
+	struct rte_eth_stats now;
+
+	if (!atomic_load_explicit(&port->is_removed, memory_order_relaxed) &&
+		rte_eth_stats_get(port->id, &now) == 0)
+		port->last = now;
+}
+
 void fc_port_stop(struct fc_port *port)
 {
 	if (!port->is_started)
 		return;
-	port->last_link = fc_port_link(port);
+	forget_removal(port);
+	pthread_mutex_lock(&port->lock);
+	read_stats(port);
 	if (fc_driver_loops(&port->plan->facts))
 		empty_loop(port);
 	rte_eth_dev_stop(port->id);
 	rte_eth_dev_close(port->id);
 	port->is_started = false;
+	pthread_mutex_unlock(&port->lock);
+	/* The kernel waits for whoever has the device open. */
+	if (atomic_load_explicit(&port->is_removed, memory_order_relaxed))
+		rte_dev_remove(port->device);
+	port->device = NULL;
+}
+
+void fc_port_stats(struct fc_port *port, struct rte_eth_stats *stats)
+{
+	pthread_mutex_lock(&port->lock);
+	if (port->is_started)
+		read_stats(port);
+	*stats = port->last;
+	pthread_mutex_unlock(&port->lock);
 }
 
 enum fc_link fc_port_link(const struct fc_port *port)
 {
-	struct rte_eth_link link;
-
-	if (atomic_load_explicit(&port->is_gone, memory_order_relaxed))
-		return FC_LINK_GONE;
-	if (!port->is_started)
-		return port->last_link;
-	if (rte_eth_link_get_nowait(port->id, &link) != 0)
+	switch (fc_link_watch_state(&port->watch)) {
+	case FC_PORT_RUNNING:
+		return FC_LINK_UP;
+	case FC_PORT_DOWN:
 		return FC_LINK_DOWN;
-	return link.link_status == RTE_ETH_LINK_UP ? FC_LINK_UP : FC_LINK_DOWN;
+	default:
+		return FC_LINK_GONE;
+	}
 }
 
-bool fc_port_notice_loss(struct fc_port *port)
+struct fc_port_health fc_port_health(const struct fc_port *port)
 {
-	char name[IF_NAMESIZE];
+	uint64_t changed_ms = atomic_load_explicit(&port->watch.changed_ms, memory_order_relaxed);
 
-	if (port->interface_index == 0 || if_indextoname(port->interface_index, name) != NULL ||
-		atomic_load_explicit(&port->is_gone, memory_order_relaxed))
-		return false;
-	atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
-	return true;
+	return (struct fc_port_health){
+		.link = fc_port_link(port),
+		.state = fc_link_watch_state(&port->watch),
+		.flaps = atomic_load_explicit(&port->watch.n_flaps, memory_order_relaxed),
+		.last_change = (clock_ms() - changed_ms) / 1000,
+	};
 }

@@ -2,16 +2,20 @@
 #ifndef FC_PORT_H
 #define FC_PORT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include <fc_address.h>
 #include <fc_findings.h>
 #include <fc_plan.h>
 #include <fc_stats.h>
+
+#include "link_watch.h"
 
 struct fc_queue;
 struct fc_station;
@@ -32,8 +36,15 @@ struct fc_port {
 	struct fc_station *station;    /* NULL: no tunnel ends or begins here */
 	struct fc_queue *queues;       /* one for each rx queue, NULL: they are not polled */
 	bool is_started;
-	enum fc_link last_link; /* when it was stopped */
-	_Atomic bool is_gone;	/* control: wo, lcores: ro */
+	bool is_leaving;	    /* it is gone, and waits for the lcores to know it */
+	uint32_t left_at;	    /* see lane.h: the epoch in which they do */
+	_Atomic bool is_gone;	    /* it is not there; control: wo, lcores: ro */
+	_Atomic bool is_removed;    /* its device is; EAL's interrupt thread: wo, control: ro */
+	struct rte_device *device;  /* behind it, NULL: it is not started */
+	struct fc_link_watch watch; /* see there for who reads it */
+	uint64_t next_look_ms;	    /* at the link */
+	pthread_mutex_t lock;	    /* of is_started and last, for those who read statistics */
+	struct rte_eth_stats last;  /* when they were last read */
 };
 
 /**
@@ -48,17 +59,41 @@ int fc_port_facts(const char *name, struct fc_port_facts *facts);
 /** The MAC address of a port; all zero when it has none. */
 void fc_port_mac(const char *name, uint8_t mac[FC_MAC_SIZE]);
 
-/** Configure queues, MTU and promiscuous mode as planned, and start. Errors go to @p findings. */
+/**
+ * Configure queues, MTU and promiscuous mode as planned, and start. Errors go to @p findings.
+ *
+ * A port that the plan says is absent is not started, and counts as gone.
+ */
 int fc_port_start(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
 
-/** Stop and close; what the driver held goes back to the pools. Allowed for a port not started. */
+/**
+ * Stop and close; what the driver held goes back to the pools. Allowed for a port not started.
+ *
+ * A device that is being removed is let go, so that the kernel can finish that. Nobody may receive
+ * or send on the port any more.
+ */
 void fc_port_stop(struct fc_port *port);
 
-/** The state of the link. Any thread. */
+/**
+ * Look at the port: is it still there, is its link up. To be called at least every FC_PORT_LOOK_MS.
+ *
+ * A driver that takes long to answer is asked less often, so that this takes at most a tenth of
+ * the caller's time.
+ *
+ * @param now_ms  Of CLOCK_MONOTONIC, in milliseconds.
+ */
+void fc_port_look(struct fc_port *port, uint64_t now_ms);
+
+#define FC_PORT_LOOK_MS 50
+
+/** The link, as it was last seen. Any thread. */
 enum fc_link fc_port_link(const struct fc_port *port);
 
-/** Find out whether the kernel interface behind the port is still there; true when just lost. */
-bool fc_port_notice_loss(struct fc_port *port);
+/** How the port fares, as it was last seen. Any thread. */
+struct fc_port_health fc_port_health(const struct fc_port *port);
+
+/** The driver's counters; of a port that is closed the last ones. Any thread. */
+void fc_port_stats(struct fc_port *port, struct rte_eth_stats *stats);
 
 #endif

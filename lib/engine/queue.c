@@ -204,7 +204,8 @@ unsigned fc_queue_poll(struct fc_queue *queue)
 
 	if (queue->reassembly != NULL)
 		expire_fragments(queue);
-	if (!has_room(queue))
+	if (!has_room(queue) ||
+		unlikely(atomic_load_explicit(&queue->port->is_gone, memory_order_relaxed)))
 		return 0;
 	n = rte_eth_rx_burst(queue->port->id, queue->id, packets, FC_BURST);
 	if (n == 0)

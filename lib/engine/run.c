@@ -134,18 +134,6 @@ static void discard_rest(struct fc_engine *engine)
 
 static void close_ports(struct fc_engine *engine)
 {
-	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
-		const struct fc_port *port = &engine->ports[engine->plan->taps[t].port];
-
-		rte_eth_stats_get(port->id, &engine->taps[t].last);
-	}
-	for (uint16_t o = 0; o < engine->config->n_outputs; o++) {
-		const struct fc_port *port = engine->outputs[o].port;
-		struct rte_eth_stats stats;
-
-		if (rte_eth_stats_get(port->id, &stats) == 0)
-			engine->outputs[o].last_errors = stats.oerrors;
-	}
 	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
 		fc_port_stop(&engine->ports[i]);
 }
@@ -192,17 +180,53 @@ bool fc_engine_needs_tending(const struct fc_engine *engine)
 	return false;
 }
 
-void fc_engine_watch(struct fc_engine *engine, struct fc_findings *findings)
+/* Have every lane say when it has seen all that was written until now. */
+static uint32_t begin_epoch(struct fc_engine *engine)
 {
-	char place[FC_PORT_NAME_SIZE + 8];
+	engine->epoch++;
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+		atomic_store_explicit(&engine->lanes[l].epoch, engine->epoch, memory_order_release);
+	return engine->epoch;
+}
+
+static bool has_seen_epoch(const struct fc_engine *engine, uint32_t epoch)
+{
+	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
+		const struct fc_lane *lane = &engine->lanes[l];
+		uint32_t seen = atomic_load_explicit(&lane->epoch_seen, memory_order_acquire);
+
+		if ((int32_t)(seen - epoch) < 0 && atomic_load_explicit(&lane->phase_seen,
+							   memory_order_acquire) != FC_PHASE_STOP)
+			return false;
+	}
+	return true;
+}
+
+/* Close a port that is gone, once no lcore touches it any more. */
+static void let_go(struct fc_engine *engine, struct fc_port *port)
+{
+	if (!port->is_leaving) {
+		port->is_leaving = true;
+		port->left_at = begin_epoch(engine);
+	} else if (has_seen_epoch(engine, port->left_at)) {
+		fc_port_stop(port);
+	}
+}
+
+void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 8], news[FC_LINK_NEWS_SIZE];
 
 	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
-		if (!fc_port_notice_loss(&engine->ports[i]))
+		struct fc_port *port = &engine->ports[i];
+
+		fc_port_look(port, now_ms);
+		if (port->is_started && atomic_load_explicit(&port->is_gone, memory_order_relaxed))
+			let_go(engine, port);
+		if (!fc_link_watch_tell(&port->watch, now_ms, news))
 			continue;
 		snprintf(place, sizeof(place), "port %s", engine->plan->ports[i].facts.name);
-		fc_findings_add(findings, FC_WARNING, place,
-			"its network interface has disappeared; nothing is received from it, and "
-			"what it "
-			"should send is lost as overrun");
+		fc_findings_add(findings, fc_port_link(port) == FC_LINK_UP ? FC_NOTE : FC_WARNING,
+			place, "%s", news);
 	}
 }

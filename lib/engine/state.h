@@ -14,8 +14,6 @@ struct fc_tap {
 	/* How many segments it has forwarded; its rx lcores: rw, tx lcores: ro. On a line of its
 	 * own. */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t reached;
-	alignas(RTE_CACHE_LINE_SIZE) struct rte_eth_stats
-		last; /* of the port, when it was closed */
 };
 
 /** Everything that the engine has; the control thread's. */
@@ -32,6 +30,7 @@ struct fc_engine {
 	uint32_t n_routes;
 	struct fc_handoff *handoffs; /* [rx lane * n_lanes + tx lane], ring NULL: none */
 	struct fc_lane *lanes;	     /* as in the plan */
+	uint32_t epoch;		     /* the last one that the lanes were told of */
 	bool is_running;
 };
 

@@ -9,8 +9,6 @@
 
 #include "station.h"
 
-#define LINK_PERIOD_MS 100
-
 static struct rte_ring *make_ring(const char *kind, uint16_t port, uint16_t queue, int socket)
 {
 	char name[RTE_RING_NAMESIZE];
@@ -250,14 +248,10 @@ static void hear(struct fc_station *station, const struct rte_mbuf *packet, uint
 		say(station, reply);
 }
 
-static void watch_link(struct fc_station *station, uint64_t now_ms)
+static void heed_link(struct fc_station *station)
 {
-	bool is_up;
+	bool is_up = fc_port_link(station->port) == FC_LINK_UP;
 
-	if (station->looked_ms != 0 && now_ms - station->looked_ms < LINK_PERIOD_MS)
-		return;
-	station->looked_ms = now_ms;
-	is_up = fc_port_link(station->port) == FC_LINK_UP;
 	/* What was on the other side of a link that was down may be something else now. */
 	for (uint16_t i = 0; is_up != station->was_up && i < station->n_hops; i++) {
 		fc_next_hop_forget(&station->hops[i].hop);
@@ -270,7 +264,7 @@ void fc_station_tend(struct fc_station *station, uint64_t now_ms)
 {
 	void *packets[FC_HOST_WORDS];
 
-	watch_link(station, now_ms);
+	heed_link(station);
 	for (uint16_t q = 0; q < station->n_heard; q++) {
 		unsigned n =
 			rte_ring_dequeue_burst(station->heard[q], packets, RTE_DIM(packets), NULL);

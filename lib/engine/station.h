@@ -51,7 +51,6 @@ struct fc_station {
 	struct rte_ring *said;	  /* NULL: the port cannot send */
 	struct rte_mempool *pool; /* of what is said */
 	bool was_up;
-	uint64_t looked_ms; /* at the link */
 };
 
 /**

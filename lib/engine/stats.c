@@ -35,13 +35,11 @@ static bool is_first_tap(const struct fc_engine *engine, uint16_t index)
 	return true;
 }
 
-static void read_nic(
-	const struct fc_tap *tap, const struct fc_port *port, struct fc_tap_stats *stats)
+static void read_nic(struct fc_port *port, struct fc_tap_stats *stats)
 {
 	struct rte_eth_stats now;
 
-	if (!port->is_started || rte_eth_stats_get(port->id, &now) != 0)
-		now = tap->last;
+	fc_port_stats(port, &now);
 	stats->rx_missed = now.imissed;
 	stats->rx_nombuf = now.rx_nombuf;
 	stats->rx_errors = now.ierrors;
@@ -66,14 +64,14 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 {
 	const struct fc_tap_config *config = &engine->config->taps[index];
 	const struct fc_tap *tap = &engine->taps[index];
-	const struct fc_port *port = &engine->ports[engine->plan->taps[index].port];
+	struct fc_port *port = &engine->ports[engine->plan->taps[index].port];
 	bool is_first = is_first_tap(engine, index);
 	struct fc_count sinks[2];
 
 	*stats = (struct fc_tap_stats){
 		.name = config->name,
 		.port = config->port,
-		.link = fc_port_link(port),
+		.health = fc_port_health(port),
 		.ring_bytes = config->ring,
 		.ring_buffers = engine->plan->taps[index].window,
 		.pool_size = port->rx_pool->size,
@@ -95,7 +93,7 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 	sinks[1] = stats->fragments_held;
 	stats->unaccounted = missing(&stats->rx, stats->drops, sinks, 2);
 	if (is_first)
-		read_nic(tap, port, stats);
+		read_nic(port, stats);
 }
 
 static const struct fc_route *find_route(const struct fc_intake *intake, const struct fc_feed *feed)
@@ -164,11 +162,10 @@ void fc_engine_output_stats(
 	*stats = (struct fc_output_stats){
 		.name = config->name,
 		.port = config->port,
-		.link = fc_port_link(output->port),
-		.tx_errors = output->last_errors,
+		.health = fc_port_health(output->port),
 	};
-	if (output->port->is_started && rte_eth_stats_get(output->port->id, &nic) == 0)
-		stats->tx_errors = nic.oerrors;
+	fc_port_stats(output->port, &nic);
+	stats->tx_errors = nic.oerrors;
 	if (output->tunnel != NULL)
 		read_tunnel(output, &config->encap, stats);
 	for (uint16_t i = 0; i < config->n_from; i++) {

@@ -12,11 +12,12 @@ OUTPUT_SUMS = ("forwarded", *FEED_DROPS, "tx_packets", "tx_frames", "queued", "u
 
 FRAGMENT_LEVELS = ("fragments_waiting", "fragments_timed_out", "fragments_refused",
                    "fragments_table_full")
-TAP_FIELDS = ("port", "link", "rx_missed", "rx_nombuf", "rx_errors", "ring_bytes",
+HEALTH = ("port", "link", "state", "flaps", "last_change")
+TAP_FIELDS = (*HEALTH, "rx_missed", "rx_nombuf", "rx_errors", "ring_bytes",
               "ring_buffers", "pool_size", "pool_free", "unaccounted", *TAP_COUNTERS,
               *FRAGMENT_LEVELS)
 FEED_FIELDS = (*FEED_COUNTERS, "tx_frames", "unaccounted")
-OUTPUT_FIELDS = ("port", "link", "tx_errors", "next_hop", "next_hop_mac", *OUTPUT_SUMS)
+OUTPUT_FIELDS = (*HEALTH, "tx_errors", "next_hop", "next_hop_mac", *OUTPUT_SUMS)
 
 
 def bytes_name(counter):

@@ -173,7 +173,8 @@ def balanced_books():
     def with_bytes(counters, names):
         return counters | {books.bytes_name(name): 64 * counters[name] for name in names}
 
-    tap = with_bytes({"port": "p", "link": "up", "rx_packets": 10, "rx_missed": 0, "rx_nombuf": 0,
+    health = {"link": "up", "state": "running", "flaps": 0, "last_change": 1}
+    tap = with_bytes({"port": "p", **health, "rx_packets": 10, "rx_missed": 0, "rx_nombuf": 0,
                       "rx_errors": 0, "not_ours": 0, "malformed": 1, "filtered": 2,
                       "sampled_out": 0, "nombuf": 0, "fragments_held": 0, "forwarded": 7,
                       "fragments_waiting": 0, "fragments_timed_out": 0, "fragments_refused": 0,
@@ -182,8 +183,7 @@ def balanced_books():
     feed = dict.fromkeys(books.FEED_FIELDS, 0) | {"forwarded": 7, "overrun": 3, "tx_packets": 4,
                                                   "tx_frames": 4}
     feed = with_bytes(feed, books.FEED_COUNTERS)
-    output = {"port": "q", "link": "up", "next_hop": "", "next_hop_mac": "",
-              "tx_errors": 0} | feed
+    output = {"port": "q", **health, "next_hop": "", "next_hop_mac": "", "tx_errors": 0} | feed
     return {"taps": {"a": tap}, "outputs": {"o": output}, "feeds": {"a": {"o": feed}}}
 
 

@@ -189,7 +189,7 @@ def test_stats_on_exit_say_the_same(running):
     feeds = {pair: running.feed(*pair.split(",")) for pair in running.telemetry("/fluxcap/feeds")}
     outputs = {name: running.output(name) for name in ("ids", "short", "none-")}
     result = running.stop()
-    moving = {"link", "pool_free"}
+    moving = {"link", "state", "last_change", "pool_free"}
     for name, tap in live.items():
         assert set(tap) == set(result.tap(name))
         assert {k: v for k, v in tap.items() if k not in moving} == {

@@ -613,6 +613,134 @@ static void test_shared_slow_port(void **state)
 	assert_int_equal(rte_vdev_uninit("net_null2"), 0);
 }
 
+static bool exists(const char *name)
+{
+	uint16_t id;
+
+	return rte_eth_dev_get_port_by_name(name, &id) == 0;
+}
+
+/* As the control thread does it, until a port has been closed. */
+static void watch_until_closed(struct run *run, const char *name)
+{
+	for (uint64_t now_ms = 1; exists(name); now_ms++) {
+		fc_engine_watch(run->engine, now_ms, run->findings);
+		sched_yield();
+	}
+}
+
+static uint64_t sent(const struct run *run, uint16_t output)
+{
+	struct fc_output_stats stats;
+
+	fc_engine_output_stats(run->engine, output, &stats);
+	return stats.sum.tx.packets;
+}
+
+static enum fc_port_state output_state(const struct run *run, uint16_t output)
+{
+	struct fc_output_stats stats;
+
+	fc_engine_output_stats(run->engine, output, &stats);
+	return stats.health.state;
+}
+
+/* Devices are taken away under load: an output's, then the tap's. The rest goes on. */
+static void test_removed(void **state)
+{
+	struct fc_output_stats output;
+	struct fc_tap_stats tap;
+	struct run run;
+	uint64_t n;
+
+	(void)state;
+	make_port("net_null0", "");
+	make_port("net_null1", "");
+	make_port("net_null2", "copy=1");
+	start(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"1m\"}},\"outputs\":{"
+		    "\"b\":{\"port\":\"net_null1\",\"from\":[\"a\"]},"
+		    "\"c\":{\"port\":\"net_null1\",\"from\":[\"a\"],\"truncate\":50},"
+		    "\"d\":{\"port\":\"net_null2\",\"from\":[\"a\"]}},"
+		    "\"lcores\":{\"idle_us\":100}}");
+	wait_until_received(run.engine, 20000);
+	fc_engine_watch(run.engine, 1, run.findings);
+	assert_int_equal(fc_findings_count(run.findings), 0);
+	rte_dev_event_callback_process("net_null1", RTE_DEV_EVENT_REMOVE);
+	watch_until_closed(&run, "net_null1");
+	assert_int_equal(fc_findings_count(run.findings), 1);
+	assert_true(has_finding(run.findings, "port net_null1", "disappeared"));
+	assert_int_equal(output_state(&run, 0), FC_PORT_GONE);
+	assert_int_equal(output_state(&run, 1), FC_PORT_GONE);
+	assert_int_equal(output_state(&run, 2), FC_PORT_RUNNING);
+	n = sent(&run, 0);
+	wait_until_received(run.engine, fc_engine_received(run.engine) + 20000);
+	assert_int_equal(sent(&run, 0), n);
+
+	rte_dev_event_callback_process("net_null0", RTE_DEV_EVENT_REMOVE);
+	watch_until_closed(&run, "net_null0");
+	fc_engine_tap_stats(run.engine, 0, &tap);
+	assert_int_equal(tap.health.state, FC_PORT_GONE);
+	assert_int_equal(tap.health.link, FC_LINK_GONE);
+	n = fc_engine_received(run.engine);
+	for (unsigned i = 0; i < 1000; i++)
+		sched_yield();
+	assert_int_equal(fc_engine_received(run.engine), n);
+	assert_int_equal(fc_findings_count(run.findings), 2);
+	stop(&run, PATIENT);
+	check(&run);
+	fc_engine_output_stats(run.engine, 0, &output);
+	assert_int_not_equal(output.sum.drops[FC_DROP_OVERRUN].packets, 0);
+	fc_engine_output_stats(run.engine, 2, &output);
+	assert_int_equal(output.sum.drops[FC_DROP_OVERRUN].packets, 0);
+	destroy(&run);
+	assert_int_equal(rte_vdev_uninit("net_null0"), -ENOENT);
+	assert_int_equal(rte_vdev_uninit("net_null1"), -ENOENT);
+	assert_int_equal(rte_vdev_uninit("net_null2"), 0);
+}
+
+/* Optional ports that are not there: the rest works, their outputs lose everything. */
+static void test_optional(void **state)
+{
+	struct fc_output_stats output;
+	struct fc_tap_stats tap;
+	struct run run;
+
+	(void)state;
+	make_port("net_null0", "");
+	make_port("net_null1", "");
+	start(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"1m\"},"
+		    "\"away\":{\"port\":\"0000:ff:00.0\",\"ring\":\"1m\"}},\"outputs\":{"
+		    "\"b\":{\"port\":\"net_null1\",\"from\":[\"a\",\"away\"]},"
+		    "\"c\":{\"port\":\"net_ring7\",\"from\":[\"a\"],\"truncate\":50},"
+		    "\"d\":{\"port\":\"0000:ff:00.0\",\"from\":[\"a\"]}},"
+		    "\"ports\":{\"0000:ff:00.0\":{\"optional\":true},"
+		    "\"net_ring7\":{\"optional\":true},\"net_null1\":{\"optional\":true}}}");
+	assert_true(has_finding(run.findings, "ports.0000:ff:00.0", "runs without it"));
+	assert_true(has_finding(run.findings, "ports.net_ring7", "runs without it"));
+	assert_int_equal(fc_findings_count(run.findings), 2);
+	wait_until_received(run.engine, 20000);
+	fc_engine_watch(run.engine, 1, run.findings);
+	assert_int_equal(fc_findings_count(run.findings), 2);
+	assert_int_equal(output_state(&run, 0), FC_PORT_RUNNING);
+	assert_int_equal(output_state(&run, 1), FC_PORT_ABSENT);
+	assert_int_equal(output_state(&run, 2), FC_PORT_ABSENT);
+	stop(&run, PATIENT);
+	check(&run);
+	fc_engine_tap_stats(run.engine, 1, &tap);
+	assert_int_equal(tap.health.state, FC_PORT_ABSENT);
+	assert_int_equal(tap.rx.packets, 0);
+	for (uint16_t o = 0; o < 3; o++) {
+		fc_engine_output_stats(run.engine, o, &output);
+		assert_int_equal(output.sum.drops[FC_DROP_OVERRUN].packets +
+					 output.sum.drops[FC_DROP_HANDOFF_FULL].packets,
+			o == 0 ? output.sum.drops[FC_DROP_HANDOFF_FULL].packets
+			       : output.sum.forwarded.packets);
+	}
+	destroy(&run);
+	assert_int_equal(rte_vdev_uninit("net_null0"), 0);
+	assert_int_equal(rte_vdev_uninit("net_null1"), 0);
+}
+
 static int start_eal(void **state)
 {
 	char argument[64];
@@ -645,6 +773,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_pool_when_stalled),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_shared_slow_port),
+		cmocka_unit_test(test_removed),
+		cmocka_unit_test(test_optional),
 	};
 
 	lcores = argc > 1 ? argv[1] : "0";

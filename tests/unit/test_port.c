@@ -226,6 +226,13 @@ static void test_direction(void **state)
 	fc_findings_free(findings);
 }
 
+/* What it is found to be, whenever it was last looked at. */
+static enum fc_port_state look(struct fc_port *port)
+{
+	fc_port_look(port, port->next_look_ms);
+	return fc_port_health(port).state;
+}
+
 /* A kernel interface: its MTU counts, and is changed only when that is asked for. */
 static void test_af_packet(void **state)
 {
@@ -260,11 +267,19 @@ static void test_af_packet(void **state)
 	plan.receives = plan.sends = true;
 	port.rx_pool = *state;
 	assert_int_equal(fc_port_start(&port, &plan, findings), 0);
-	assert_false(fc_port_notice_loss(&port));
+	assert_int_equal(look(&port), FC_PORT_RUNNING);
+	run_command("ip link set fctp1 down");
+	assert_int_equal(look(&port), FC_PORT_DOWN);
+	assert_int_equal(fc_port_link(&port), FC_LINK_DOWN);
+	run_command("ip link set fctp1 up");
+	assert_int_equal(look(&port), FC_PORT_RUNNING);
+	assert_int_equal(fc_port_health(&port).flaps, 1);
 	run_command("ip link del fctp0");
-	assert_true(fc_port_notice_loss(&port));
-	assert_false(fc_port_notice_loss(&port));
+	assert_false(atomic_load(&port.is_gone));
+	assert_int_equal(look(&port), FC_PORT_GONE);
+	assert_true(atomic_load(&port.is_gone));
 	assert_int_equal(fc_port_link(&port), FC_LINK_GONE);
+	assert_int_equal(fc_port_health(&port).flaps, 1);
 	fc_port_stop(&port);
 	assert_int_equal(rte_vdev_uninit("net_af_packet0"), 0);
 	fc_findings_free(findings);
@@ -288,6 +303,66 @@ static void test_tap(void **state)
 		assert_int_equal(rte_vdev_uninit("net_tap0"), 0);
 	}
 	rte_mempool_free(pool);
+}
+
+/* A device that the kernel wants back is let go; its counters stay. */
+static void test_removal(void **state)
+{
+	struct fc_findings *findings = fc_findings_new("port");
+	struct fc_plan_port plan = { .is_tap = true,
+		.receives = true,
+		.n_rx_queues = 1,
+		.rx_descriptors = 64,
+		.tx_descriptors = 64 };
+	struct fc_port port = { .rx_pool = *state };
+	struct rte_mbuf *packets[FC_BURST];
+	struct rte_eth_stats before, after;
+	uint16_t n;
+
+	begin("net_null0", "", &plan.facts);
+	assert_int_equal(fc_port_start(&port, &plan, findings), 0);
+	n = rte_eth_rx_burst(port.id, 0, packets, FC_BURST);
+	assert_int_equal(n, FC_BURST);
+	rte_pktmbuf_free_bulk(packets, n);
+	fc_port_stats(&port, &before);
+	assert_int_equal(before.ipackets, FC_BURST);
+	rte_dev_event_callback_process("net_null1", RTE_DEV_EVENT_REMOVE);
+	rte_dev_event_callback_process("net_null0", RTE_DEV_EVENT_ADD);
+	assert_int_equal(look(&port), FC_PORT_RUNNING);
+	rte_dev_event_callback_process("net_null0", RTE_DEV_EVENT_REMOVE);
+	/* It is noticed at once, without waiting for the next look at the link. */
+	fc_port_look(&port, 0);
+	assert_int_equal(fc_port_health(&port).state, FC_PORT_GONE);
+	assert_true(atomic_load(&port.is_gone));
+	assert_true(port.is_started);
+	fc_port_stop(&port);
+	assert_false(port.is_started);
+	assert_int_equal(fc_port_health(&port).state, FC_PORT_GONE);
+	fc_port_stats(&port, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_int_equal(rte_vdev_uninit("net_null0"), -ENOENT);
+	rte_dev_event_callback_process("net_null0", RTE_DEV_EVENT_REMOVE);
+	fc_findings_free(findings);
+}
+
+static void test_absent(void **state)
+{
+	struct fc_findings *findings = fc_findings_new("port");
+	struct fc_plan_port plan = { .is_tap = true, .facts.is_absent = true };
+	struct fc_port port = { .rx_pool = *state };
+	struct rte_eth_stats stats;
+
+	assert_int_equal(fc_port_start(&port, &plan, findings), 0);
+	assert_int_equal(fc_findings_count(findings), 0);
+	assert_false(port.is_started);
+	assert_true(atomic_load(&port.is_gone));
+	assert_int_equal(look(&port), FC_PORT_ABSENT);
+	assert_int_equal(fc_port_link(&port), FC_LINK_GONE);
+	fc_port_stats(&port, &stats);
+	assert_int_equal(stats.ipackets, 0);
+	fc_port_stop(&port);
+	assert_int_equal(fc_port_health(&port).state, FC_PORT_ABSENT);
+	fc_findings_free(findings);
 }
 
 static void test_second_start(void **state)
@@ -351,6 +426,8 @@ int main(void)
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_af_packet),
 		cmocka_unit_test(test_tap),
+		cmocka_unit_test(test_removal),
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_second_start),
 	};
 

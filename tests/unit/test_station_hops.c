@@ -13,8 +13,6 @@
 
 /* How a station finds next hops, and what their tunnels know of it. */
 
-#define LINK_MS 100 /* the link is looked at so often */
-
 static const uint8_t peer_mac[FC_MAC_SIZE] = { 2, 0, 0, 0, 0, 1 };
 static const uint8_t new_mac[FC_MAC_SIZE] = { 2, 0, 0, 0, 0, 2 };
 
@@ -218,6 +216,12 @@ static void test_shared_hop(void **state)
 	rig_end(&b);
 }
 
+/* As the engine looks at each port; the station goes by what was seen then. */
+static void look_at_port(struct station_rig *b)
+{
+	fc_port_look(&b->port.port, b->port.port.next_look_ms);
+}
+
 /* A link that goes down takes what was known with it; one that comes up starts it again. */
 static void test_link(void **state)
 {
@@ -233,9 +237,10 @@ static void test_link(void **state)
 	fc_station_tend(b.station, now + 10);
 	expect_resolved(&b, 0, peer_mac);
 	assert_int_equal(rte_eth_dev_set_link_down(b.port.port.id), 0);
-	fc_station_tend(b.station, now + LINK_MS - 1); /* not looked at yet */
+	fc_station_tend(b.station, now + 99); /* not looked at yet */
 	expect_resolved(&b, 0, peer_mac);
-	now += LINK_MS;
+	now += 100;
+	look_at_port(&b);
 	fc_station_tend(b.station, now);
 	expect_unresolved(&b, 0);
 	for (unsigned i = 0; i < 50; i++)
@@ -243,6 +248,7 @@ static void test_link(void **state)
 	rig_expect_silence(&b);
 	now += 5000;
 	assert_int_equal(rte_eth_dev_set_link_up(b.port.port.id), 0);
+	look_at_port(&b);
 	fc_station_tend(b.station, now);
 	rig_expect_said(&b, BYTES(golden_our_arp_request));
 	rig_hear(&b, 0, BYTES(golden_arp_reply));
@@ -251,7 +257,8 @@ static void test_link(void **state)
 	/* Down and up again between two looks: nobody knows. */
 	assert_int_equal(rte_eth_dev_set_link_down(b.port.port.id), 0);
 	assert_int_equal(rte_eth_dev_set_link_up(b.port.port.id), 0);
-	fc_station_tend(b.station, now + LINK_MS);
+	look_at_port(&b);
+	fc_station_tend(b.station, now + 100);
 	expect_resolved(&b, 0, peer_mac);
 	rig_expect_silence(&b);
 	rig_end(&b);
@@ -268,10 +275,11 @@ static void test_gone(void **state)
 	rig_hear(&b, 0, BYTES(golden_arp_reply));
 	fc_station_tend(b.station, 1000);
 	expect_resolved(&b, 0, peer_mac);
-	atomic_store(&b.port.port.is_gone, true);
-	fc_station_tend(b.station, 1000 + LINK_MS);
+	atomic_store(&b.port.port.is_removed, true);
+	look_at_port(&b);
+	fc_station_tend(b.station, 1100);
 	expect_unresolved(&b, 0);
-	atomic_store(&b.port.port.is_gone, false);
+	atomic_store(&b.port.port.is_removed, false);
 	rig_end(&b);
 }
 

@@ -18,6 +18,7 @@ struct fc_findings;
 enum fc_severity {
 	FC_ERROR,   /**< cannot be run */
 	FC_WARNING, /**< can be run, but is probably not what was meant */
+	FC_NOTE,    /**< good to know */
 };
 
 /** One finding; the strings belong to the list. */
@@ -47,7 +48,7 @@ void fc_findings_free(struct fc_findings *findings);
 void fc_findings_add(struct fc_findings *findings, enum fc_severity severity, const char *place,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/** How many errors were added; warnings do not count. */
+/** How many errors were added; nothing else counts. */
 size_t fc_findings_n_errors(const struct fc_findings *findings);
 
 /** How many findings can be read with fc_findings_get(). */
@@ -56,7 +57,8 @@ size_t fc_findings_count(const struct fc_findings *findings);
 /** Finding number @p index, 0 <= index < fc_findings_count(), in the order of their adding. */
 struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t index);
 
-/** Print one line per finding, "SOURCE: PLACE: TEXT" (warnings: "SOURCE: PLACE: warning: TEXT"). */
+/** Print one line per finding, "SOURCE: PLACE: TEXT" (a warning: "SOURCE: PLACE: warning: TEXT").
+ */
 void fc_findings_print(const struct fc_findings *findings, FILE *stream);
 
 #endif

@@ -104,6 +104,7 @@ struct fc_port_config {
 	uint16_t rx_queues;	 /**< 1..64 */
 	uint16_t rx_descriptors; /**< 32..32768 */
 	uint16_t tx_descriptors; /**< 32..32768 */
+	bool optional;		 /**< it may be absent when fluxcap starts */
 };
 
 struct fc_lcores_config {

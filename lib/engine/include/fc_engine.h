@@ -68,12 +68,18 @@ bool fc_engine_needs_tending(const struct fc_engine *engine);
  */
 void fc_engine_tend(struct fc_engine *engine, uint64_t now_ms);
 
+/** How often fc_engine_watch() is to be called, at least. */
+#define FC_ENGINE_WATCH_MS 50
+
 /**
- * Look after the ports; to be called about once a second.
+ * Look after the ports while the lcores work: a link that goes down or up, a device that disappears
+ * and is let go.
  *
- * @param findings  Gets a warning for each port whose device has disappeared since the last call.
+ * @param now_ms    Milliseconds of CLOCK_MONOTONIC.
+ * @param findings  Gets what the user is to be told of the ports; seldom, however often their links
+ *                  change.
  */
-void fc_engine_watch(struct fc_engine *engine, struct fc_findings *findings);
+void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findings *findings);
 
 /**
  * Stop receiving, send what is waiting, stop the lcores, and close the ports.

@@ -36,7 +36,8 @@ struct fc_limits {
 struct fc_port_facts {
 	char name[FC_PORT_NAME_SIZE];
 	char driver[32];
-	int socket; /**< NUMA node, -1: any */
+	bool is_absent; /**< it is not there; the facts are assumed */
+	int socket;	/**< NUMA node, -1: any */
 	uint16_t max_rx_queues;
 	uint16_t max_tx_queues;
 	uint16_t rx_queues;	 /**< to poll unless configured otherwise, at least 1 */

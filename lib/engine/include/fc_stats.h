@@ -22,14 +22,28 @@ struct fc_count {
 enum fc_link {
 	FC_LINK_DOWN,
 	FC_LINK_UP,
-	FC_LINK_GONE, /**< the device or the kernel interface behind the port does not exist any
-			 more */
+	FC_LINK_GONE, /**< the device or the kernel interface behind the port does not exist */
+};
+
+enum fc_port_state {
+	FC_PORT_RUNNING, /**< its link is up */
+	FC_PORT_DOWN,	 /**< its link is down */
+	FC_PORT_ABSENT,	 /**< it was not there at the start, and is optional */
+	FC_PORT_GONE,	 /**< it was there, and does not exist any more */
+};
+
+/** How a port fares. */
+struct fc_port_health {
+	enum fc_link link;
+	enum fc_port_state state;
+	uint64_t flaps;	      /**< how often its link went down */
+	uint64_t last_change; /**< seconds since its state changed, or since the start */
 };
 
 struct fc_tap_stats {
 	const char *name; /**< belongs to the configuration, as does port */
 	const char *port;
-	enum fc_link link;
+	struct fc_port_health health;
 	struct fc_count rx;
 	uint64_t rx_missed; /**< packets that the NIC lost because nobody took them in time */
 	uint64_t rx_nombuf; /**< packets that the NIC lost because the pool was empty */
@@ -61,7 +75,7 @@ struct fc_feed_stats {
 struct fc_output_stats {
 	const char *name;
 	const char *port;
-	enum fc_link link;
+	struct fc_port_health health;
 	char next_hop[FC_ADDRESS_TEXT_SIZE]; /**< of its tunnel; empty: none, or its MAC is fixed */
 	char next_hop_mac[FC_MAC_TEXT_SIZE]; /**< empty: no tunnel, or not known */
 	uint64_t tx_errors; /**< frames that the port's driver took and then failed to send */
