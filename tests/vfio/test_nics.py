@@ -133,9 +133,12 @@ def test_link_down_and_up(box, broker, nic):
     """A cable that is pulled hinders nobody else, and nothing of meanwhile comes out later."""
     tap = tap_of(nic)
     third, fourth = sinks_of(nic)
+    wait_for(lambda: broker.tap(tap)["state"] == "running", "link of the NIC", every_s=0.1)
+    before = broker.tap(tap)["flaps"]
     box.machine.set_link(nic, False)
     wait_for(lambda: broker.tap(tap)["link"] == "down", "link down of the tap", every_s=0.1)
-    assert broker.output(f"to-{tap}")["link"] == "down"
+    down = broker.output(f"to-{tap}")
+    assert (down["link"], down["state"], down["flaps"]) == ("down", "down", before + 1)
     assert {broker.tap(name)["link"] for name in TAPS if name != tap} == {"up"}
     frames = corpus(31, [100, 1000])
     for frame in frames:
@@ -143,21 +146,33 @@ def test_link_down_and_up(box, broker, nic):
     box.carry(third, frames, [fourth])
     box.machine.set_link(nic, True)
     wait_for(lambda: broker.tap(tap)["link"] == "up", "link up of the tap", every_s=0.1)
-    assert broker.output(f"to-{tap}")["link"] == "up"
+    up = broker.output(f"to-{tap}")
+    assert (up["link"], up["state"], up["flaps"]) == ("up", "running", before + 1)
     box.carry(nic, corpus(32, [100, 1000]), sinks_of(nic))
     box.carry(third, corpus(33, [100, 1000]), sinks_of(third))
 
 
 def test_a_nic_removed_while_running(box, prepared):
-    """The rest goes on, the end is clean, and the NIC that comes back is the kernel's again."""
+    """fluxcap lets go of it, and the rest goes on; where it is optional it starts without it; and
+    the NIC that comes back is the kernel's again."""
+    address = box.addresses[SECOND.number]
     running = box.start(everywhere(box))
+    wait_for(lambda: running.tap("s")["state"] == "running", "link of the NIC", every_s=0.1)
     box.machine.qmp("device_del", id=f"nic{SECOND.number}")
-    wait_for(lambda: f"{box.addresses[SECOND.number]}: Relaying device request"
-             in box.machine.do("dmesg"), "request of the kernel to let go", 60, 1)
+    wait_for(lambda: not box.machine.has_device(SECOND), "end of the NIC", 60, 0.2)
+    wait_for(lambda: address not in box.nics(), "end of the guest's device", 60, 0.2)
+    for answer in (running.tap("s"), running.output("to-s")):
+        assert (answer["state"], answer["link"]) == ("gone", "gone")
+    assert {running.tap(name)["state"] for name in TAPS} == {"running"}
     box.carry(E1000E, corpus(41, ORDINARY), sinks_of(E1000E))
     assert running.is_alive(), running.text()
+    assert f"port {address}: warning: has disappeared" in running.text()
     assert running.stop() == 0, running.text()
-    wait_for(lambda: not box.machine.has_device(SECOND), "end of the NIC", 60, 0.2)
+    running = box.start(everywhere(box) | {"ports": {address: {"optional": True}}})
+    for answer in (running.tap("s"), running.output("to-s")):
+        assert (answer["state"], answer["link"]) == ("absent", "gone")
+    box.carry(VIRTIO, corpus(42, ORDINARY), sinks_of(VIRTIO))
+    assert running.stop() == 0, running.text()
     box.machine.qmp("device_add", **SECOND.device())
     wait_for(lambda: box.addresses[SECOND.number] in box.nics(), "NIC that was plugged in", 60, 0.5)
     assert box.nic(SECOND)["driver"] == SECOND.driver
