@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include <rte_bitops.h>
 #include <rte_common.h>
 
 #include <fc_plan.h>

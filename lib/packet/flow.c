@@ -52,12 +52,12 @@ static bool hash_ipv4(const struct rte_mbuf *packet, uint32_t at, uint32_t *hash
 }
 
 /* Not the same for two addresses that have their halves swapped. */
-static inline uint64_t fold_ipv6(const uint8_t *address)
+static inline uint64_t fold_ipv6(const void *address)
 {
 	uint64_t high, low;
 
 	memcpy(&high, address, sizeof(high));
-	memcpy(&low, address + sizeof(high), sizeof(low));
+	memcpy(&low, (const uint8_t *)address + sizeof(high), sizeof(low));
 	high *= FACTOR2;
 	return ((high ^ high >> 32) + low) * FACTOR3 >> 16;
 }
@@ -101,8 +101,8 @@ static bool hash_ipv6(const struct rte_mbuf *packet, uint32_t at, uint32_t *hash
 	at += sizeof(*ip);
 	if (skip_extensions(packet, &at, &protocol))
 		ports = read_ports(packet, at, protocol);
-	*hash = flow_combine(flow_end(fold_ipv6(ip->src_addr), ports.source),
-		flow_end(fold_ipv6(ip->dst_addr), ports.destination), protocol);
+	*hash = flow_combine(flow_end(fold_ipv6(&ip->src_addr), ports.source),
+		flow_end(fold_ipv6(&ip->dst_addr), ports.destination), protocol);
 	return true;
 }
 

@@ -108,8 +108,8 @@ static int build_nd(
 	uint32_t at;
 	rte_be16_t sum;
 
-	memcpy(ip.src_addr, host->local.bytes, sizeof(ip.src_addr));
-	memcpy(ip.dst_addr, nd->destination, sizeof(ip.dst_addr));
+	memcpy(&ip.src_addr, host->local.bytes, sizeof(ip.src_addr));
+	memcpy(&ip.dst_addr, nd->destination, sizeof(ip.dst_addr));
 	put_ethernet(&builder, host, nd->mac, RTE_ETHER_TYPE_IPV6);
 	put(&builder, &ip, sizeof(ip));
 	at = builder.size;
@@ -245,13 +245,13 @@ int fc_neighbour_pong(const struct fc_neighbour_host *host, struct rte_mbuf *pac
 		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(frame + outer.l2);
 
 		/* The two change places, or stay: the sum of the pseudo header is the same. */
-		memcpy(ip->dst_addr, ip->src_addr, sizeof(ip->dst_addr));
-		memcpy(ip->src_addr, host->local.bytes, sizeof(ip->src_addr));
+		memcpy(&ip->dst_addr, &ip->src_addr, sizeof(ip->dst_addr));
+		memcpy(&ip->src_addr, host->local.bytes, sizeof(ip->src_addr));
 		ip->hop_limits = PING_TTL;
 	}
 	icmp = frame + outer.at;
 	memcpy(&from, icmp, sizeof(from));
-	icmp[0] = outer.family == 4 ? RTE_IP_ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY_;
+	icmp[0] = outer.family == 4 ? ICMP_ECHO_REPLY_ : ICMP6_ECHO_REPLY_;
 	memcpy(&to, icmp, sizeof(to));
 	memcpy(&sum, icmp + 2, sizeof(sum));
 	sum = update_sum(sum, from, to);

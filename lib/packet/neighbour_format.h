@@ -4,6 +4,8 @@
 
 /* Numbers of ICMP (RFC 792), ICMPv6 (RFC 4443) and neighbour discovery (RFC 4861). */
 
+#define ICMP_ECHO_REPLY_    0
+#define ICMP_ECHO_REQUEST_  8
 #define ICMP_ECHO_SIZE	    8
 #define ICMP6_ECHO_REQUEST_ 128
 #define ICMP6_ECHO_REPLY_   129

@@ -157,7 +157,7 @@ static int parse_icmp(const struct rte_mbuf *packet, const struct outer *outer,
 	if (length < sizeof(scratch) || segments_sum(packet, outer->at, length) != 0xffff)
 		return -EBADMSG;
 	icmp = rte_pktmbuf_read(packet, outer->at, sizeof(scratch), scratch);
-	if (icmp[0] != RTE_IP_ICMP_ECHO_REQUEST)
+	if (icmp[0] != ICMP_ECHO_REQUEST_)
 		return -ENOENT;
 	message->kind = FC_NEIGHBOUR_PING;
 	set_address(&message->sender, 4, outer->source);

@@ -128,8 +128,8 @@ static enum fc_tunnel_verdict parse_ipv6(
 	outer->hop_limit = ip->hop_limits;
 	outer->at = outer->l2 + (uint32_t)sizeof(*ip);
 	outer->end = outer->at + length;
-	outer->source = ip->src_addr;
-	outer->destination = ip->dst_addr;
+	outer->source = (const uint8_t *)&ip->src_addr;
+	outer->destination = (const uint8_t *)&ip->dst_addr;
 	outer->is_piece = false;
 	return parse_extensions(packet, outer);
 }

@@ -129,8 +129,8 @@ static void read_piece(const struct rte_mbuf *packet, const struct fc_tunnel_mat
 		const struct rte_ipv6_fragment_ext *extension =
 			(const struct rte_ipv6_fragment_ext *)(ip + 1);
 
-		memcpy(key->source, ip->src_addr, sizeof(ip->src_addr));
-		memcpy(key->destination, ip->dst_addr, sizeof(ip->dst_addr));
+		memcpy(key->source, &ip->src_addr, sizeof(ip->src_addr));
+		memcpy(key->destination, &ip->dst_addr, sizeof(ip->dst_addr));
 		key->id = extension->id;
 		/* RFC 8200: not part of what tells a datagram from others. */
 		key->protocol = 0;
@@ -165,8 +165,8 @@ static struct rte_mbuf *give_to_library(struct fc_reassembly *reassembly, struct
 	struct rte_ipv6_fragment_ext extension = *rte_pktmbuf_mtod_offset(
 		packet, struct rte_ipv6_fragment_ext *, match->l2 + sizeof(ip));
 
-	memset(ip.src_addr, 0, sizeof(ip.src_addr));
-	memset(ip.dst_addr, 0, sizeof(ip.dst_addr));
+	memset(&ip.src_addr, 0, sizeof(ip.src_addr));
+	memset(&ip.dst_addr, 0, sizeof(ip.dst_addr));
 	extension.id = index;
 	return rte_ipv6_frag_reassemble_packet(
 		reassembly->table, &reassembly->row, packet, now, &ip, &extension);

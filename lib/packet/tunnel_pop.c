@@ -316,7 +316,7 @@ static __rte_noinline bool is_for_host(
 	if (icmp == NULL)
 		return false;
 	if (outer.family == 4)
-		return icmp[0] == RTE_IP_ICMP_ECHO_REQUEST && is_to_host;
+		return icmp[0] == ICMP_ECHO_REQUEST_ && is_to_host;
 	if (icmp[0] == ICMP6_ECHO_REQUEST_)
 		return is_to_host;
 	if (icmp[0] != ICMP6_SOLICITATION && icmp[0] != ICMP6_ADVERTISEMENT)
