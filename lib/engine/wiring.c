@@ -68,6 +68,10 @@ static int make_ring(struct fc_handoff *handoff, unsigned from, unsigned to, int
 	/* A ring of 2^n slots holds 2^n - 1. */
 	handoff->ring =
 		rte_ring_create(name, FC_HANDOFF_WORDS, socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	/* The lcore's node may have no memory for us: what was reserved is where the ports are. */
+	if (handoff->ring == NULL)
+		handoff->ring = rte_ring_create(
+			name, FC_HANDOFF_WORDS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	return handoff->ring != NULL ? 0 : -ENOMEM;
 }
 
