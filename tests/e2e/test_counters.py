@@ -206,7 +206,7 @@ def test_stats_have_the_promised_names(rig):
     assert tap["ring_bytes"] == 8 << 20
     for part in (tap, output, feed):
         for name, value in part.items():
-            if name not in ("port", "link", "next_hop", "next_hop_mac"):
+            if name not in ("port", "link", "state", "next_hop", "next_hop_mac"):
                 assert isinstance(value, int), (name, value)
 
 
