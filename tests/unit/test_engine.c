@@ -395,6 +395,7 @@ static void test_has_advanced(void **state)
 {
 	const struct rte_eth_rxtx_callback *callback;
 	struct fc_tap_stats tap;
+	unsigned n_times = 0;
 	struct run run;
 	uint16_t port;
 	uint64_t n;
@@ -416,16 +417,19 @@ static void test_has_advanced(void **state)
 	assert_non_null(callback);
 	while (n_standing == 0)
 		sched_yield();
-	fc_engine_has_advanced(run.engine);
-	assert_false(fc_engine_has_advanced(run.engine));
+	/* The rounds before it stood still count once more, when the other lcore has gone on, too.
+	 */
+	for (unsigned i = 0; i < 10; i++)
+		n_times += fc_engine_has_advanced(run.engine);
 	if (fc_engine_n_lanes(run.engine) > 1) {
 		fc_engine_tap_stats(run.engine, 1, &tap);
 		for (n = tap.rx.packets; tap.rx.packets < n + 10000;) {
-			assert_false(fc_engine_has_advanced(run.engine));
+			n_times += fc_engine_has_advanced(run.engine);
 			fc_engine_tap_stats(run.engine, 1, &tap);
 			sched_yield();
 		}
 	}
+	assert_in_range(n_times, 0, 1);
 	assert_int_equal(rte_eth_remove_rx_callback(port, 0, callback), 0);
 	may_go_on = true;
 	while (!fc_engine_has_advanced(run.engine))
