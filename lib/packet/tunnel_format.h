@@ -3,6 +3,7 @@
 #define TUNNEL_FORMAT_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_byteorder.h>
 
@@ -55,5 +56,23 @@
 #define GENEVE_CONTROL	     0x80
 #define GENEVE_TYPE_CRITICAL 0x80
 #define GENEVE_OPTION_SIZE   0x1f /* in units of 4 bytes, without the option's header */
+
+/* Numbers in network order, at any address. */
+
+static inline uint16_t load16(const uint8_t *at)
+{
+	rte_be16_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return rte_be_to_cpu_16(value);
+}
+
+static inline uint32_t load32(const uint8_t *at)
+{
+	rte_be32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return rte_be_to_cpu_32(value);
+}
 
 #endif

@@ -119,22 +119,6 @@ static __rte_always_inline const void *look(const struct inner *inner, uint32_t 
 	return rte_pktmbuf_read(inner->packet, inner->at, n, scratch);
 }
 
-static inline uint16_t load16(const uint8_t *at)
-{
-	rte_be16_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return rte_be_to_cpu_16(value);
-}
-
-static inline uint32_t load32(const uint8_t *at)
-{
-	rte_be32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return rte_be_to_cpu_32(value);
-}
-
 static __rte_always_inline enum fc_tunnel_verdict look_erspan(const struct fc_tunnel_ends *ends,
 	uint64_t candidates, struct inner *inner, bool is_type3, struct fc_tunnel_match *match)
 {
@@ -406,76 +390,6 @@ enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
 		match->verdict = look_any(ends, packet, match);
 	}
 	return match->verdict;
-}
-
-/* Places of what differs from packet to packet, in bytes behind the MAC addresses. */
-#define MEMORY_AT	(2 * RTE_ETHER_ADDR_LEN)
-#define TOTAL_LENGTH_AT 4
-#define IP_SUM_AT	12
-#define IP_PAYLOAD_AT	22
-#define UDP_LENGTH_AT	(IP_PAYLOAD_AT + 4)
-#define UDP_SUM_AT	(IP_PAYLOAD_AT + 6)
-#define GRE_FLAGS_AT	IP_PAYLOAD_AT
-#define ERSPAN2_AT	(IP_PAYLOAD_AT + GRE_SIZE + GRE_OPTION_SIZE)
-
-/* Take the bits of a field that differ out of the mask. */
-static void ignore(uint8_t *mask, unsigned at, uint16_t bits)
-{
-	mask[at] &= (uint8_t) ~(bits >> 8);
-	mask[at + 1] &= (uint8_t)~bits;
-}
-
-static void ignore_payload(enum fc_tunnel_type type, uint16_t gre_flags, uint8_t *mask)
-{
-	if (type == FC_TUNNEL_VXLAN || type == FC_TUNNEL_GENEVE) {
-		ignore(mask, IP_PAYLOAD_AT, 0xffff); /* source port */
-		ignore(mask, UDP_LENGTH_AT, 0xffff);
-	} else if ((gre_flags & GRE_SEQUENCE) != 0) {
-		unsigned at =
-			IP_PAYLOAD_AT + GRE_SIZE + ((gre_flags & GRE_KEY) != 0) * GRE_OPTION_SIZE;
-
-		ignore(mask, at, 0xffff);
-		ignore(mask, at + 2, 0xffff);
-	}
-	if (type == FC_TUNNEL_ERSPAN2) {
-		ignore(mask, ERSPAN2_AT, 0x0fff); /* VLAN */
-		ignore(mask, ERSPAN2_AT + 2, (uint16_t)~ERSPAN_SESSION);
-		ignore(mask, ERSPAN2_AT + 4, 0xffff);
-		ignore(mask, ERSPAN2_AT + 6, 0xffff);
-	}
-}
-
-void fc_tunnel_remember(const struct fc_tunnel_ends *ends, const struct rte_mbuf *packet,
-	const struct fc_tunnel_match *match, struct fc_tunnel_memory *memory)
-{
-	const uint8_t *bytes = rte_pktmbuf_mtod_offset(packet, const uint8_t *, MEMORY_AT);
-	enum fc_tunnel_type type = ends->end[match->end].type;
-	bool is_udp = type == FC_TUNNEL_VXLAN || type == FC_TUNNEL_GENEVE;
-	uint8_t mask[sizeof(memory->mask)] = { 0 };
-	uint16_t flags;
-	uint32_t sum;
-
-	memory->skip = 0;
-	if (packet->data_len < MEMORY_AT + sizeof(mask) || match->l2 != RTE_ETHER_HDR_LEN ||
-		match->skip > MEMORY_AT + sizeof(mask) || load16(bytes) != RTE_ETHER_TYPE_IPV4 ||
-		bytes[2] != RTE_IPV4_VHL_DEF || type == FC_TUNNEL_GRE || type == FC_TUNNEL_ERSPAN3)
-		return;
-	flags = load16(bytes + GRE_FLAGS_AT);
-	if (is_udp ? load16(bytes + UDP_SUM_AT) != 0 : (flags & GRE_CHECKSUM) != 0)
-		return;
-	memset(mask, UINT8_MAX, match->skip - MEMORY_AT);
-	for (unsigned at = TOTAL_LENGTH_AT; at < TOTAL_LENGTH_AT + 4; at += 2)
-		ignore(mask, at, 0xffff);
-	ignore(mask, IP_SUM_AT, 0xffff);
-	ignore_payload(type, flags, mask);
-	memcpy(memory->mask, mask, sizeof(mask));
-	memcpy(memory->value, bytes, sizeof(memory->value));
-	sum = rte_raw_cksum(bytes + 2, 2) + rte_raw_cksum(bytes + 8, 4) +
-	      (uint32_t)rte_raw_cksum(bytes + 14, 8);
-	memory->ip_sum = (sum & 0xffff) + (sum >> 16);
-	memory->end = match->end;
-	memory->is_udp = is_udp;
-	memory->skip = (uint16_t)match->skip;
 }
 
 /* Zero addresses and the EtherType, over the packet's first bytes. */
