@@ -50,6 +50,17 @@ static inline uint64_t fc_packets_size(struct rte_mbuf *const *packets, uint16_t
 	return size;
 }
 
+/** Add @p by references to each of @p n packets: a chain's segments are shared one by one. */
+static inline void fc_packets_hold(struct rte_mbuf *const *packets, uint16_t n, int16_t by)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(packets[i]->nb_segs == 1))
+			rte_mbuf_refcnt_update(packets[i], by);
+		else
+			rte_pktmbuf_refcnt_update(packets[i], by);
+	}
+}
+
 /**
  * Lose packets, for a reason that is counted. Nothing else frees a packet that was not sent.
  *

@@ -42,17 +42,6 @@ static void tally_sub(struct fc_tally *tally, uint64_t packets, uint64_t bytes)
 	fc_tally_add(tally, -packets, -bytes);
 }
 
-/* Raise the count of every segment: a chain's segments are shared one by one. */
-static void hold(struct rte_mbuf **packets, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++) {
-		if (likely(packets[i]->nb_segs == 1))
-			rte_mbuf_refcnt_update(packets[i], 1);
-		else
-			rte_pktmbuf_refcnt_update(packets[i], 1);
-	}
-}
-
 static bool is_oversize(const struct fc_port *port, const struct rte_mbuf *packet)
 {
 	const uint8_t *frame;
@@ -83,6 +72,12 @@ static uint16_t drop_oversize(
 			packets[n_kept++] = packets[i];
 	}
 	return n_kept;
+}
+
+/* For the stash from @at on, whether a packet ends with each frame; NULL: with all of them. */
+static const uint8_t *stash_ends(const struct fc_feed *feed, uint16_t at)
+{
+	return feed->is_last != NULL ? feed->is_last + at : NULL;
 }
 
 /* How many packets end in @n frames. */
@@ -190,7 +185,7 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 
 	if (!writes && likely(!has_segments(packets, n))) {
 		if (!owned)
-			hold(packets, n);
+			fc_packets_hold(packets, n, 1);
 		return n;
 	}
 	while (at < n) {
@@ -222,7 +217,7 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 static bool send_stash(struct fc_feed *feed)
 {
 	struct rte_mbuf **frames = feed->stash + feed->stash_at;
-	const uint8_t *is_last = feed->is_last != NULL ? feed->is_last + feed->stash_at : NULL;
+	const uint8_t *is_last = stash_ends(feed, feed->stash_at);
 	uint16_t left = (uint16_t)(feed->stash_n - feed->stash_at);
 	uint64_t size, size_left;
 	uint16_t done;
@@ -370,7 +365,7 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		return;
 	}
 	if (!owned)
-		hold(packets, n);
+		fc_packets_hold(packets, n, 1);
 	if (n != n_offered)
 		size = fc_packets_size(packets, n);
 	if (!prepares && !waits)
@@ -394,7 +389,7 @@ static unsigned drop_stash(struct fc_feed *feed, bool all)
 			from++;
 	frames = feed->stash + from;
 	n = (uint16_t)(feed->stash_n - from);
-	n_packets = count_packets(feed->is_last != NULL ? feed->is_last + from : NULL, n);
+	n_packets = count_packets(stash_ends(feed, from), n);
 	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
 	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
 	feed->stash_n = from;

@@ -25,16 +25,6 @@ static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
 	return survey;
 }
 
-static void raise_count(struct rte_mbuf **packets, uint16_t n, int16_t by)
-{
-	for (uint16_t i = 0; i < n; i++) {
-		if (likely(packets[i]->nb_segs == 1))
-			rte_mbuf_refcnt_update(packets[i], by);
-		else
-			rte_pktmbuf_refcnt_update(packets[i], by);
-	}
-}
-
 void fc_route_fan_out(const struct fc_route *route, struct rte_mbuf **packets, uint16_t n,
 	uint64_t size, uint64_t start)
 {
@@ -47,7 +37,7 @@ void fc_route_fan_out(const struct fc_route *route, struct rte_mbuf **packets, u
 	 * own.
 	 */
 	if (route->n_sharing > 1)
-		raise_count(packets, n, (int16_t)(route->n_sharing - 1));
+		fc_packets_hold(packets, n, (int16_t)(route->n_sharing - 1));
 	for (uint16_t i = 0; i < last; i++) {
 		memcpy(copy, packets, n * sizeof(copy[0]));
 		fc_feed_offer(route->feeds[i], copy, n, size, start,
@@ -124,7 +114,7 @@ static void pass_on(struct fc_intake *intake, struct rte_mbuf **packets, uint16_
 	for (uint16_t i = 0; i < intake->n_routes; i++)
 		n_taking = (int16_t)(n_taking + takes_burst(&intake->routes[i]));
 	if (n_taking > 1)
-		raise_count(packets, n, (int16_t)(n_taking - 1));
+		fc_packets_hold(packets, n, (int16_t)(n_taking - 1));
 	for (uint16_t i = 0; i < intake->n_routes; i++) {
 		struct fc_route *route = &intake->routes[i];
 
