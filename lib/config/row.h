@@ -111,6 +111,7 @@ extern const struct key_type fc_key_bool;
 extern const struct key_type fc_key_whole;
 extern const struct key_type fc_key_size;
 extern const struct key_type fc_key_percent;
+extern const struct key_type fc_key_text;
 extern const struct key_type fc_key_filter;
 extern const struct key_type fc_key_port;
 extern const struct key_type fc_key_tpid;

@@ -241,6 +241,16 @@ static const struct key_row port_rows[] = {
 		.doc = "Start without the port when it is not there: its taps receive nothing, and "
 		       "what its outputs should send is lost as `overrun`.",
 	},
+	{
+		.name = "devargs",
+		.type = &fc_key_text,
+		FIELD(fc_port_config, devargs),
+		.max = 511,
+		.example = "rx_pcap=in.pcap,tx_pcap=out.pcap",
+		.doc = "EAL device arguments with which fluxcap plugs the port in when EAL does "
+		       "not have it: what stands behind the name in `--vdev`. May be empty, for a "
+		       "vdev that needs none.",
+	},
 };
 
 static const struct key_table port_table = {

@@ -31,29 +31,44 @@ static void describe_text(const struct key_row *row, char phrase[FC_PHRASE_SIZE]
 		row->max);
 }
 
-static void decode_filter(
+/* The text as it is now in its field; NULL, with a finding, where it could not be put there. */
+static const char *take_text(
 	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
 {
 	size_t length = json_string_length(value);
 
 	if (!json_is_string(value)) {
 		fc_decoder_reject(decoder, row, value);
-		return;
+		return NULL;
 	}
 	if (length < row->min || length > row->max) {
 		decoder_error(decoder,
 			"expected a string of %" PRIu64 "..%" PRIu64 " bytes, found %zu", row->min,
 			row->max, length);
-		return;
+		return NULL;
 	}
 	char *copy = strdup(json_string_value(value));
 
 	if (copy == NULL)
 		fc_decoder_no_memory(decoder);
-	else if (decoder->checks != NULL && decoder->checks->filter != NULL)
-		decoder->checks->filter(copy, decoder->findings, decoder->place);
 	free(*text_of(row, owner));
 	*text_of(row, owner) = copy;
+	return copy;
+}
+
+static void decode_text(
+	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
+{
+	(void)take_text(decoder, row, value, owner);
+}
+
+static void decode_filter(
+	struct decoder *decoder, const struct key_row *row, json_t *value, void *owner)
+{
+	const char *text = take_text(decoder, row, value, owner);
+
+	if (text != NULL && decoder->checks != NULL && decoder->checks->filter != NULL)
+		decoder->checks->filter(text, decoder->findings, decoder->place);
 }
 
 static bool is_text_set(const struct key_row *row, const void *owner)
@@ -78,6 +93,16 @@ static void release_text(const struct key_row *row, void *owner)
 {
 	free(*text_of(row, owner));
 }
+
+const struct key_type fc_key_text = {
+	.describe = describe_text,
+	.decode = decode_text,
+	.is_set = is_text_set,
+	.encode = encode_text,
+	.read = read_text,
+	.schema = schema_text,
+	.release = release_text,
+};
 
 const struct key_type fc_key_filter = {
 	.describe = describe_text,

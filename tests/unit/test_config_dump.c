@@ -26,6 +26,19 @@ static void assert_edits_equal(const struct fc_edits *a, const struct fc_edits *
 	assert_int_equal(a->truncate, b->truncate);
 }
 
+static void assert_ports_equal(const struct fc_port_config *a, const struct fc_port_config *b)
+{
+	assert_string_equal(a->name, b->name);
+	assert_int_equal(a->mtu, b->mtu);
+	assert_int_equal(a->rx_queues, b->rx_queues);
+	assert_int_equal(a->rx_descriptors, b->rx_descriptors);
+	assert_int_equal(a->tx_descriptors, b->tx_descriptors);
+	assert_int_equal(a->optional, b->optional);
+	assert_int_equal(a->devargs == NULL, b->devargs == NULL);
+	if (a->devargs != NULL)
+		assert_string_equal(a->devargs, b->devargs);
+}
+
 static void assert_configs_equal(const struct fc_config *a, const struct fc_config *b)
 {
 	assert_int_equal(a->n_taps, b->n_taps);
@@ -49,8 +62,8 @@ static void assert_configs_equal(const struct fc_config *a, const struct fc_conf
 		assert_memory_equal(&output->encap, &b->outputs[i].encap, sizeof(output->encap));
 	}
 	assert_int_equal(a->n_ports, b->n_ports);
-	if (a->n_ports > 0)
-		assert_memory_equal(a->ports, b->ports, a->n_ports * sizeof(a->ports[0]));
+	for (size_t i = 0; i < a->n_ports; i++)
+		assert_ports_equal(&a->ports[i], &b->ports[i]);
 	assert_memory_equal(&a->lcores, &b->lcores, sizeof(a->lcores));
 }
 
@@ -166,12 +179,29 @@ static void test_samples(void **state)
 	}
 }
 
+static void test_ports(void **state)
+{
+	(void)state;
+	struct fc_config *config =
+		parse("{\"taps\": {\"a\": {\"port\": \"p\"}}, \"outputs\": {\"o\": {\"port\": "
+		      "\"q\", \"from\": [\"a\"]}}, \"ports\": {\"p\": {\"mtu\": 1500, "
+		      "\"rx_queues\": 2, \"rx_descriptors\": 512, \"tx_descriptors\": 256, "
+		      "\"optional\": true, \"devargs\": \"rx_pcap=a b.pcap,infinite_rx=1\"}, "
+		      "\"q\": {\"devargs\": \"\"}}}");
+
+	assert_string_equal(config->ports[0].devargs, "rx_pcap=a b.pcap,infinite_rx=1");
+	assert_string_equal(config->ports[1].devargs, "");
+	assert_fixed_point(config);
+	fc_config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

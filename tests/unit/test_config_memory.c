@@ -72,7 +72,7 @@ static const char full_text[] =
 	"\"1.2.3.4\"}}}, \"outputs\": {\"o\": {\"port\": \"p\", \"from\": [\"a\", \"b\"], "
 	"\"vlan\": {\"push\": [1, 2]}, \"encap\": {\"type\": \"vxlan\", \"local\": "
 	"\"fd00::1/64\", \"remote\": \"fd00::2\", \"key\": 5}}}, \"ports\": {\"p\": {\"mtu\": "
-	"1500}}, \"lcores\": {\"rx\": "
+	"1500, \"devargs\": \"a=b\"}}, \"lcores\": {\"rx\": "
 	"[1]}}";
 
 static struct fc_config *parse_full(struct fc_findings *findings)

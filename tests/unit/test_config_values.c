@@ -17,7 +17,8 @@ static const char full_text[] =
 	"} },"
 	"    \"x\": { \"from\": [\"x\"], \"port\": \"net_pcap1\" } },"
 	"  \"ports\": { \"net_pcap1\": { \"mtu\": 9000, \"rx_queues\": 64,"
-	"               \"rx_descriptors\": 32, \"tx_descriptors\": 32768 }, \"af:00.1\": {} },"
+	"               \"rx_descriptors\": 32, \"tx_descriptors\": 32768,"
+	"               \"devargs\": \"iface=tap0\" }, \"af:00.1\": {} },"
 	"  \"taps\": {"
 	"    \"x\": { \"port\": \"net_pcap0\" },"
 	"    \"y\": { \"port\": \"0000:af:00.1\", \"ring\": \"1t\", \"truncate\": 14,"
@@ -73,6 +74,7 @@ static void test_full(void **state)
 	assert_int_equal(config->ports[0].rx_queues, 64);
 	assert_int_equal(config->ports[0].rx_descriptors, 32);
 	assert_int_equal(config->ports[0].tx_descriptors, 32768);
+	assert_string_equal(config->ports[0].devargs, "iface=tap0");
 	assert_int_equal(config->lcores.n_rx, 2);
 	assert_int_equal(config->lcores.rx[0], 2);
 	assert_int_equal(config->lcores.rx[1], 3);
@@ -182,6 +184,8 @@ static void test_defaults(void **state)
 	assert_true(config->outputs[1].edits.sample == FC_SAMPLE_ALL);
 	assert_int_equal(config->ports[1].mtu, 0);
 	assert_int_equal(config->ports[1].rx_queues, 0);
+	assert_false(config->ports[1].optional);
+	assert_null(config->ports[1].devargs);
 	fc_config_free(config);
 
 	config = parse("{\"taps\": {\"a\": {\"port\": \"p\"}},"

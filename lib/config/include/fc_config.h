@@ -105,6 +105,7 @@ struct fc_port_config {
 	uint16_t rx_descriptors; /**< 32..32768 */
 	uint16_t tx_descriptors; /**< 32..32768 */
 	bool optional;		 /**< it may be absent when fluxcap starts */
+	char *devargs;		 /**< with which to plug it in, may be ""; NULL: leave that */
 };
 
 struct fc_lcores_config {
