@@ -48,21 +48,25 @@ static void decode_object(
 	fc_table_decode(decoder, row->table, value, object_of(row, owner));
 }
 
-static bool is_object_set(const struct key_row *row, const void *owner)
+bool fc_table_is_set(const struct key_table *table, const void *owner)
 {
-	const struct key_table *table = row->table;
 	bool has_any = false;
 
 	/* Without what it cannot be without, it is not there: the others have only defaults. */
 	for (size_t i = 0; i < table->n_rows; i++) {
-		const struct key_row *inner = &table->rows[i];
-		bool has = fc_table_has(table, inner, object_value(row, owner));
+		const struct key_row *row = &table->rows[i];
+		bool has = fc_table_has(table, row, owner);
 
-		if (inner->required && !has)
+		if (row->required && !has)
 			return false;
 		has_any |= has;
 	}
 	return has_any;
+}
+
+static bool is_object_set(const struct key_row *row, const void *owner)
+{
+	return fc_table_is_set(row->table, object_value(row, owner));
 }
 
 static json_t *encode_object(

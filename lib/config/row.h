@@ -85,6 +85,7 @@ struct key_row {
 	bool required;
 	bool unique;		       /* lists: no item twice */
 	bool single;		       /* lists: one item may stand without its list */
+	bool presence;		       /* ports: how it comes to be there, not how it is set up */
 	const char *preset;	       /* the default as text of the short form; NULL: none */
 	const char *needs;	       /* a key that must stand beside this one */
 	const char *example;	       /* as text of the short form */
@@ -130,6 +131,10 @@ extern const struct key_table fc_tap_table;
 extern const struct key_table fc_output_table;
 extern const struct key_table fc_encap_table;
 extern const struct key_table fc_decap_table;
+extern const struct key_table fc_port_table;
+
+/* The edits alone: rows of a struct fc_edits, which no object of the file has for itself. */
+extern const struct key_table fc_edits_table;
 
 #define FC_MAX_TABLES 16
 
@@ -148,6 +153,9 @@ void fc_table_decode(
 
 /* Whether the dump has this row of an object. */
 bool fc_table_has(const struct key_table *table, const struct key_row *row, const void *owner);
+
+/* Whether the dump has anything of an object: what is required, or else any of its rows. */
+bool fc_table_is_set(const struct key_table *table, const void *owner);
 
 /* The JSON object of a struct; a new reference, NULL when out of memory. */
 json_t *fc_table_encode(

@@ -142,6 +142,19 @@ static const struct key_row tap_rows[] = {
 	EDIT_ROWS(fc_tap_config),
 };
 
+struct edits_alone {
+	struct fc_edits edits;
+};
+
+static const struct key_row edits_rows[] = { EDIT_ROWS(edits_alone) };
+
+const struct key_table fc_edits_table = {
+	.noun = "edits",
+	.rows = edits_rows,
+	.n_rows = N_ROWS(edits_rows),
+	.size = sizeof(struct fc_edits),
+};
+
 const struct key_table fc_tap_table = {
 	.noun = "tap",
 	.title = "A tap: `taps.NAME`",
@@ -237,6 +250,7 @@ static const struct key_row port_rows[] = {
 		.type = &fc_key_bool,
 		FIELD(fc_port_config, optional),
 		.preset = "false",
+		.presence = true,
 		.example = "true",
 		.doc = "Start without the port when it is not there: its taps receive nothing, and "
 		       "what its outputs should send is lost as `overrun`.",
@@ -246,6 +260,7 @@ static const struct key_row port_rows[] = {
 		.type = &fc_key_text,
 		FIELD(fc_port_config, devargs),
 		.max = 511,
+		.presence = true,
 		.example = "rx_pcap=in.pcap,tx_pcap=out.pcap",
 		.doc = "EAL device arguments with which fluxcap plugs the port in when EAL does "
 		       "not have it: what stands behind the name in `--vdev`. May be empty, for a "
@@ -253,7 +268,7 @@ static const struct key_row port_rows[] = {
 	},
 };
 
-static const struct key_table port_table = {
+const struct key_table fc_port_table = {
 	.noun = "port",
 	.title = "Settings of a port: `ports.PORT`",
 	.rows = port_rows,
@@ -331,7 +346,7 @@ static const struct key_row root_rows[] = {
 		.type = &fc_key_map,
 		ITEMS(fc_config, ports, n_ports),
 		.max = FC_MAX_TAPS + FC_MAX_OUTPUTS,
-		.table = &port_table,
+		.table = &fc_port_table,
 		.doc = "Settings of ports that taps and outputs use, by the port's name. Ports "
 		       "need "
 		       "none.",

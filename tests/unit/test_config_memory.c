@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include <fc_config.h>
+#include <fc_config_compare.h>
 
 /*
  * Each allocation of the configuration's code fails once, in turn. The linker puts the functions
@@ -159,11 +160,58 @@ static void test_texts(void **state)
 	fc_findings_free(findings);
 }
 
+/* Without memory two things are never equal, and a difference is never passed over in silence. */
+static void test_compare(void **state)
+{
+	(void)state;
+	static const struct fc_short_option options[] = {
+		{ 't', "a=p,vlan=5,sample=1.5,ring=1m" },
+		{ 't', "b=q" },
+		{ 'o', "o=p,from=b+a,encap=vxlan,encap.local=fd00::1/64,encap.remote=fd00::2,"
+		       "encap.key=5" },
+	};
+	struct fc_findings *findings = fc_findings_new("x");
+	struct fc_config *from = parse_full(findings);
+	struct fc_config *to = fc_config_from_options(options, 3, NULL, findings);
+	unsigned n_expected = fc_config_compare(from, to, findings);
+	size_t n = 0;
+
+	assert_in_range(n_expected, 8, 30);
+	assert_int_equal(fc_findings_n_errors(findings), 0);
+	do {
+		struct fc_findings *notes = fc_findings_new("x");
+
+		has_failed = false;
+		n_until_failure = ++n;
+		unsigned n_found = fc_config_compare(from, to, notes);
+
+		n_until_failure = 0;
+		assert_true(n_found == n_expected || fc_findings_n_errors(notes) == 1);
+		assert_true(n_found > 0);
+		fc_findings_free(notes);
+	} while (has_failed);
+	assert_in_range(n, 100, 5000);
+	n = 0;
+	do {
+		has_failed = false;
+		n_until_failure = ++n;
+		bool is_equal = fc_encap_is_equal(&from->outputs[0].encap, &to->outputs[0].encap);
+
+		n_until_failure = 0;
+		assert_int_equal(is_equal, !has_failed);
+	} while (has_failed);
+	assert_in_range(n, 10, 5000);
+	fc_config_free(from);
+	fc_config_free(to);
+	fc_findings_free(findings);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_compare),
 	};
 
 	json_set_alloc_funcs(__wrap_malloc, free);
