@@ -7,12 +7,20 @@
 
 #include "placement.h"
 
-#define NO_GROUP UINT16_MAX
+#define NO_GROUP  UINT16_MAX
+#define NO_LCORE  UINT16_MAX
 
 /* A choice of lcores for one kind of work, by index into the array of lcores. */
 struct team {
 	uint16_t n;
 	uint16_t members[FC_MAX_LCORES];
+};
+
+/* The lcores that a running port stays with, by index into the array of lcores. */
+struct fixed {
+	uint16_t n_rx; /* of its first so many queues */
+	uint16_t rx[FC_MAX_QUEUES];
+	uint16_t tx; /* NO_LCORE: none yet */
 };
 
 struct placement {
@@ -22,7 +30,8 @@ struct placement {
 	unsigned load[FC_MAX_LCORES]; /* rx queues and tx ports of each lcore */
 	bool receives[FC_MAX_LCORES];
 	bool sends[FC_MAX_LCORES];
-	uint16_t *groups; /* of each port: the lowest port that it is connected with */
+	uint16_t *groups;   /* of each port: the lowest port that it is connected with */
+	struct fixed *stay; /* of each port: what it has already */
 };
 
 static bool has_member(const struct team *team, uint16_t lcore)
@@ -62,7 +71,7 @@ static void place_ports(
 
 		if (!port->is_tap || (group != NO_GROUP && p->groups[i] != group))
 			continue;
-		for (uint16_t q = 0; q < port->n_rx_queues; q++) {
+		for (uint16_t q = p->stay[i].n_rx; q < port->n_rx_queues; q++) {
 			port->rx_lanes[q] = pick(p, rx, port->facts.socket);
 			p->load[port->rx_lanes[q]]++;
 			p->receives[port->rx_lanes[q]] = true;
@@ -71,7 +80,8 @@ static void place_ports(
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
 		struct fc_plan_port *port = &plan->ports[i];
 
-		if (!port->is_output || (group != NO_GROUP && p->groups[i] != group))
+		if (!port->is_output || (group != NO_GROUP && p->groups[i] != group) ||
+			p->stay[i].tx != NO_LCORE)
 			continue;
 		port->tx_lane = pick(p, tx, port->facts.socket);
 		p->load[port->tx_lane]++;
@@ -80,16 +90,63 @@ static void place_ports(
 }
 
 /* Where a port receives or sends only for its own address, the lane does it that has the port. */
-static void place_host_work(struct fc_plan *plan)
+static void place_host_work(const struct placement *p)
 {
-	for (uint16_t i = 0; i < plan->n_ports; i++) {
-		struct fc_plan_port *port = &plan->ports[i];
+	for (uint16_t i = 0; i < p->plan->n_ports; i++) {
+		struct fc_plan_port *port = &p->plan->ports[i];
 
-		if (port->sends && !port->is_output)
+		if (port->sends && !port->is_output && p->stay[i].tx == NO_LCORE)
 			port->tx_lane = port->rx_lanes[0];
-		if (port->receives && !port->is_tap)
+		if (port->receives && !port->is_tap && p->stay[i].n_rx == 0)
 			port->rx_lanes[0] = port->tx_lane;
 	}
+}
+
+static uint16_t find_lcore(const struct placement *p, const struct fc_plan *before, uint16_t lane)
+{
+	uint16_t i = 0;
+
+	while (i < p->n_lcores && p->lcores[i].id != before->lanes[lane].lcore.id)
+		i++;
+	return i < p->n_lcores ? i : NO_LCORE;
+}
+
+/* Leave running ports with the lcores that they have. */
+static void stay_with_lcores(struct placement *p, const struct fc_plan *before)
+{
+	for (uint16_t i = 0; i < p->plan->n_ports; i++) {
+		struct fc_plan_port *port = &p->plan->ports[i];
+		const struct fc_plan_port *old =
+			before != NULL ? fc_plan_find_port(before, port->facts.name) : NULL;
+		struct fixed *stay = &p->stay[i];
+
+		stay->tx = NO_LCORE;
+		if (old == NULL || !port->facts.is_running)
+			continue;
+		if (old->receives && port->receives)
+			stay->n_rx = RTE_MIN(old->n_rx_queues, port->n_rx_queues);
+		for (uint16_t q = 0; q < stay->n_rx; q++) {
+			port->rx_lanes[q] = find_lcore(p, before, old->rx_lanes[q]);
+			p->load[port->rx_lanes[q]]++;
+			p->receives[port->rx_lanes[q]] = true;
+		}
+		if (!old->sends || !port->sends)
+			continue;
+		stay->tx = find_lcore(p, before, old->tx_lane);
+		port->tx_lane = stay->tx;
+		p->load[stay->tx]++;
+		p->sends[stay->tx] = true;
+	}
+}
+
+/* Beside ports that run: each of the others where there is least to do. */
+static void place_beside(struct placement *p)
+{
+	struct team all = { 0 };
+
+	for (uint16_t i = 0; i < p->n_lcores; i++)
+		all.members[all.n++] = i;
+	place_ports(p, NO_GROUP, &all, &all);
 }
 
 static void list_lcores(const struct placement *p, char *text, size_t size)
@@ -308,17 +365,17 @@ static int number_lanes(struct placement *p)
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
 		struct fc_plan_port *port = &plan->ports[i];
 
-		for (uint16_t q = 0; port->is_tap && q < port->n_rx_queues; q++)
+		for (uint16_t q = 0; q < (port->is_tap ? port->n_rx_queues : p->stay[i].n_rx); q++)
 			port->rx_lanes[q] = lane_of[port->rx_lanes[q]];
-		if (port->is_output)
+		if (port->is_output || p->stay[i].tx != NO_LCORE)
 			port->tx_lane = lane_of[port->tx_lane];
 	}
-	place_host_work(plan);
+	place_host_work(p);
 	return 0;
 }
 
 int fc_placement_make(struct fc_plan *plan, const struct fc_lcore_facts *lcores, uint16_t n_lcores,
-	struct fc_findings *findings)
+	const struct fc_plan *before, struct fc_findings *findings)
 {
 	const struct fc_lcores_config *told = &plan->config->lcores;
 	struct placement *p = calloc(1, sizeof(*p));
@@ -330,12 +387,21 @@ int fc_placement_make(struct fc_plan *plan, const struct fc_lcore_facts *lcores,
 	p->lcores = lcores;
 	p->n_lcores = RTE_MIN(n_lcores, (uint16_t)FC_MAX_LCORES);
 	p->groups = calloc(plan->n_ports, sizeof(*p->groups));
-	if (p->groups != NULL)
-		ret = told->n_rx + told->n_tx != 0 ? place_as_told(p, findings)
-						   : place_by_groups(p);
+	p->stay = calloc(plan->n_ports, sizeof(*p->stay));
+	if (p->groups != NULL && p->stay != NULL) {
+		stay_with_lcores(p, before);
+		ret = 0;
+	}
+	if (ret == 0 && told->n_rx + told->n_tx != 0)
+		ret = place_as_told(p, findings);
+	else if (ret == 0 && before != NULL)
+		place_beside(p);
+	else if (ret == 0)
+		ret = place_by_groups(p);
 	if (ret == 0)
 		ret = number_lanes(p);
 	free(p->groups);
+	free(p->stay);
 	free(p);
 	return ret;
 }

@@ -55,13 +55,17 @@ void fc_plan_assume_port(const char *name, struct fc_port_facts *facts)
 	snprintf(facts->driver, sizeof(facts->driver), "assumed");
 }
 
+const struct fc_plan_port *fc_plan_find_port(const struct fc_plan *plan, const char *name)
+{
+	for (uint16_t i = 0; i < plan->n_ports; i++)
+		if (strcmp(plan->ports[i].facts.name, name) == 0)
+			return &plan->ports[i];
+	return NULL;
+}
+
 static uint16_t find_port(const struct fc_plan *plan, const char *name)
 {
-	uint16_t i = 0;
-
-	while (strcmp(plan->ports[i].facts.name, name) != 0)
-		i++;
-	return i;
+	return (uint16_t)(fc_plan_find_port(plan, name) - plan->ports);
 }
 
 static uint16_t chosen(uint16_t configured, uint16_t otherwise)
@@ -277,8 +281,9 @@ static void plan_tunnel(struct fc_plan *plan, uint16_t index, struct fc_findings
 	plan->outputs[index].mtu = encap->mtu != 0 ? encap->mtu : (uint16_t)limit;
 }
 
-struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_port_facts *facts,
-	const struct fc_lcore_facts *lcores, uint16_t n_lcores, struct fc_findings *findings)
+struct fc_plan *fc_plan_make_beside(const struct fc_config *config,
+	const struct fc_port_facts *facts, const struct fc_lcore_facts *lcores, uint16_t n_lcores,
+	const struct fc_plan *before, struct fc_findings *findings)
 {
 	struct fc_plan *plan = allocate(config);
 	size_t n_errors = fc_findings_n_errors(findings);
@@ -295,14 +300,22 @@ struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_por
 		plan_tunnel(plan, o, findings);
 	for (uint16_t i = 0; i < plan->n_ports; i++)
 		check_addresses(plan, i, findings);
-	if (fc_placement_make(plan, lcores, n_lcores, findings) == -ENOMEM)
+	if (fc_placement_make(plan, lcores, n_lcores, before, findings) == -ENOMEM)
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 	if (fc_findings_n_errors(findings) != n_errors) {
 		fc_plan_free(plan);
 		return NULL;
 	}
 	fc_plan_pools(plan);
+	if (before != NULL)
+		fc_plan_keep(plan, before, findings);
 	return plan;
+}
+
+struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_port_facts *facts,
+	const struct fc_lcore_facts *lcores, uint16_t n_lcores, struct fc_findings *findings)
+{
+	return fc_plan_make_beside(config, facts, lcores, n_lcores, NULL, findings);
 }
 
 void fc_plan_free(struct fc_plan *plan)

@@ -12,7 +12,6 @@
 #include "plan_pools.h"
 
 #define DEFAULT_BUFFER 2048 /* bytes of a frame in one mbuf, the usual */
-#define MIN_WINDOW     (4 * FC_BURST)
 #define MAX_ROUNDS     4 /* bursts of a tap that an lcore may have in hand from one source */
 #define FRAGMENT_MBUFS 3 /* of a fragment: its header, and clones of what it overlaps */
 
@@ -124,8 +123,10 @@ static void plan_tap(struct fc_plan *plan, uint16_t index)
 
 	/* What was an outer fragment comes as the segments that it was put together of. */
 	tap->gives_segments = port->facts.splits_rx || port->ends;
-	tap->window = (uint32_t)RTE_MIN(RTE_MAX(ring / port->pool.mbuf_size, (uint64_t)MIN_WINDOW),
+	tap->window = (uint32_t)RTE_MIN(
+		RTE_MAX(ring / port->pool.mbuf_size, (uint64_t)FC_PLAN_MIN_WINDOW),
 		(uint64_t)UINT32_MAX / 4);
+	tap->wanted = tap->window;
 	port->n_for_taps += tap->window;
 }
 
@@ -154,11 +155,12 @@ static void count_rx_pool(struct fc_plan *plan, uint16_t index)
 	} else {
 		/* As many again for drivers that take a few more, or use them to send. */
 		port->n_for_ports = (2U + port->facts.spare_rx_rings) * port->rx_descriptors;
-		port->n_for_lcores = port->receives ? 2 * FC_BURST : 0;
+		/* For what is heard, too, so that a tunnel can begin there while it runs. */
+		port->n_for_lcores = 2 * FC_BURST;
 	}
 	if (port->ends)
 		port->n_for_fragments = (uint32_t)port->n_rx_queues * FC_REASSEMBLY_MBUFS;
-	if (port->is_host)
+	if (port->is_host || !port->is_tap)
 		port->n_for_lcores += (uint32_t)port->n_rx_queues * 2 * FC_HOST_WORDS;
 	port->pool.n_mbufs =
 		port->n_for_taps + port->n_for_ports + port->n_for_lcores + port->n_for_fragments;

@@ -19,4 +19,13 @@
  */
 void fc_plan_pools(struct fc_plan *plan);
 
+#define FC_PLAN_MIN_WINDOW (4 * FC_BURST) /* of a tap */
+
+/**
+ * Say which ports that run are kept with their pools, and what their taps' windows are then.
+ *
+ * @param before  The plan that they run by.
+ */
+void fc_plan_keep(struct fc_plan *plan, const struct fc_plan *before, struct fc_findings *findings);
+
 #endif

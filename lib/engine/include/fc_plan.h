@@ -36,7 +36,8 @@ struct fc_limits {
 struct fc_port_facts {
 	char name[FC_PORT_NAME_SIZE];
 	char driver[32];
-	bool is_absent; /**< it is not there; the facts are assumed */
+	bool is_absent;	 /**< it is not there; the facts are assumed */
+	bool is_running; /**< as the plan before has it */
 	int socket;	/**< NUMA node, -1: any */
 	uint16_t max_rx_queues;
 	uint16_t max_tx_queues;
@@ -79,6 +80,7 @@ struct fc_plan_port {
 	bool ends;     /**< tunnels end here: a tap has decap */
 	bool receives; /**< its rx queues are polled */
 	bool sends;    /**< a lane sends on it */
+	bool is_kept;  /**< it runs already, and goes on as it is */
 	uint16_t mtu;  /**< 0: leave it as it is */
 	uint16_t n_rx_queues;
 	uint16_t rx_descriptors;
@@ -97,7 +99,8 @@ struct fc_plan_port {
 
 struct fc_plan_tap {
 	uint16_t port;
-	uint32_t window;     /**< mbufs that waiting packets may occupy: `ring` */
+	uint32_t wanted;     /**< mbufs that waiting packets are to have: `ring` */
+	uint32_t window;     /**< that they may occupy: as many, or less in a pool that is kept */
 	bool gives_segments; /**< packets may have several segments */
 };
 
@@ -145,6 +148,22 @@ void fc_plan_assume_port(const char *name, struct fc_port_facts *facts);
  */
 struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_port_facts *facts,
 	const struct fc_lcore_facts *lcores, uint16_t n_lcores, struct fc_findings *findings);
+
+/**
+ * Make the plan of a configuration that takes the place of another one.
+ *
+ * Ports that run stay with their lcores, and where nothing of their queues and memory changes they
+ * are kept. The pool of a port that is kept cannot grow: when its taps get more outputs, their
+ * packets give up room for what these need, and a warning says so.
+ *
+ * @param before  The plan that is carried out; NULL: none, as in fc_plan_make().
+ */
+struct fc_plan *fc_plan_make_beside(const struct fc_config *config,
+	const struct fc_port_facts *facts, const struct fc_lcore_facts *lcores, uint16_t n_lcores,
+	const struct fc_plan *before, struct fc_findings *findings);
+
+/** The port of this name, or NULL. */
+const struct fc_plan_port *fc_plan_find_port(const struct fc_plan *plan, const char *name);
 
 void fc_plan_free(struct fc_plan *plan);
 
