@@ -155,16 +155,19 @@ static void operate_beside(struct operation *op)
 	pthread_join(thread, NULL);
 }
 
+/* Takes the configuration over. */
 static int run_engine(
-	const struct fc_config *config, const struct fc_args *args, struct fc_findings **findings)
+	struct fc_config *config, const struct fc_args *args, struct fc_findings **findings)
 {
 	struct fc_engine *engine = NULL;
 	struct operation op;
 	int ret = fc_engine_new(config, *findings, &engine);
 
 	print_findings(findings, "fluxcap");
-	if (ret != 0)
+	if (ret != 0) {
+		fc_config_free(config);
 		return ret == -EINVAL ? EXIT_BAD_USAGE : EXIT_FAILED;
+	}
 	/* Without it dpdk-dumpcap cannot attach, and nothing else is missing. */
 	if (rte_pdump_init() != 0)
 		fprintf(stderr, "fluxcap: packet capture (rte_pdump) is not available\n");
@@ -191,13 +194,12 @@ static int run(const struct fc_args *args, char **argv)
 	if (rte_eal_init(args->n_eal, argv) < 0) {
 		fprintf(stderr, "fluxcap: EAL does not start: %s\n", rte_strerror(rte_errno));
 		ret = rte_errno == EINVAL || rte_errno == ENOTSUP ? EXIT_BAD_USAGE : EXIT_FAILED;
-		goto free_config;
+		fc_config_free(config);
+		goto free_findings;
 	}
 	ret = run_engine(config, args, &findings);
 	fc_findings_print(findings, stderr);
 	rte_eal_cleanup();
-free_config:
-	fc_config_free(config);
 free_findings:
 	fc_findings_free(findings);
 	return ret;

@@ -14,14 +14,12 @@
 
 int fc_feed_begin(struct fc_feed *feed, int socket)
 {
-	const struct fc_tunnel *tunnel = feed->output->tunnel;
-	size_t n_fragments = tunnel != NULL ? tunnel->n_fragments : 1;
-	size_t n = n_fragments * FC_BURST;
+	/* Enough for any tunnel that its output may get. */
+	size_t n = FC_FRAGMENT_MAX * FC_BURST;
 
 	feed->stash = rte_zmalloc_socket("fluxcap_stash", n * sizeof(struct rte_mbuf *), 0, socket);
-	if (n_fragments > 1)
-		feed->is_last = rte_zmalloc_socket("fluxcap_stash", n, 0, socket);
-	if (feed->stash != NULL && (n_fragments == 1 || feed->is_last != NULL) &&
+	feed->is_last = rte_zmalloc_socket("fluxcap_stash", n, 0, socket);
+	if (feed->stash != NULL && feed->is_last != NULL &&
 		fc_backlog_begin(&feed->backlog, feed->window, socket) == 0)
 		return 0;
 	fc_feed_end(feed);
@@ -74,12 +72,6 @@ static uint16_t drop_oversize(
 	return n_kept;
 }
 
-/* For the stash from @at on, whether a packet ends with each frame; NULL: with all of them. */
-static const uint8_t *stash_ends(const struct fc_feed *feed, uint16_t at)
-{
-	return feed->is_last != NULL ? feed->is_last + at : NULL;
-}
-
 /* How many packets end in @n frames. */
 static uint64_t count_packets(const uint8_t *is_last, uint16_t n)
 {
@@ -104,7 +96,7 @@ static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, const u
 	const struct fc_port *port = feed->output->port;
 	uint16_t done = 0;
 
-	if (unlikely(atomic_load_explicit(&port->is_gone, memory_order_relaxed)))
+	if (unlikely(fc_port_is_away(port)))
 		return 0;
 	while (done < n) {
 		uint16_t n_left = (uint16_t)(n - done), n_refused;
@@ -217,7 +209,7 @@ static uint16_t privatise(struct fc_feed *feed, struct rte_mbuf **packets, uint1
 static bool send_stash(struct fc_feed *feed)
 {
 	struct rte_mbuf **frames = feed->stash + feed->stash_at;
-	const uint8_t *is_last = stash_ends(feed, feed->stash_at);
+	const uint8_t *is_last = feed->is_last + feed->stash_at;
 	uint16_t left = (uint16_t)(feed->stash_n - feed->stash_at);
 	uint64_t size, size_left;
 	uint16_t done;
@@ -262,8 +254,7 @@ static void fill_stash(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t
 			stash_fragments(feed, packets[i]);
 			continue;
 		}
-		if (feed->is_last != NULL)
-			feed->is_last[feed->stash_n] = 1;
+		feed->is_last[feed->stash_n] = 1;
 		feed->stash[feed->stash_n++] = packets[i];
 	}
 	fc_tally_add(&feed->queued, count_packets(feed->is_last, feed->stash_n),
@@ -384,12 +375,12 @@ static unsigned drop_stash(struct fc_feed *feed, bool all)
 	struct rte_mbuf **frames;
 	uint64_t n_packets;
 
-	if (!all && feed->is_last != NULL && from != 0)
+	if (!all && from != 0)
 		while (from < feed->stash_n && !feed->is_last[from - 1])
 			from++;
 	frames = feed->stash + from;
 	n = (uint16_t)(feed->stash_n - from);
-	n_packets = count_packets(stash_ends(feed, from), n);
+	n_packets = count_packets(feed->is_last + from, n);
 	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
 	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
 	feed->stash_n = from;

@@ -20,9 +20,10 @@ struct fc_output {
 	struct fc_port *port;
 	struct fc_chain chain;
 	struct fc_tunnel *tunnel; /* NULL: it sends packets as they are; belongs to the engine */
-	struct fc_private how;	  /* private copies of its packets */
-	bool writes;		  /* packets are changed before they are sent */
-	bool prepares;		  /* they may have to be changed, or at least copied */
+	const struct fc_tunnel *heir_of; /* whose numbers go on in `tunnel`; NULL: none's */
+	struct fc_private how;		 /* private copies of its packets */
+	bool writes;			 /* packets are changed before they are sent */
+	bool prepares;			 /* they may have to be changed, or at least copied */
 };
 
 /**
@@ -42,7 +43,7 @@ struct fc_feed {
 	uint16_t stash_at, stash_n;	 /* stash[stash_at .. stash_n - 1] are to be sent */
 	uint64_t stash_start;		 /* position of the burst that they come from */
 	struct rte_mbuf **stash;	 /* frames: edited packets, or their fragments */
-	uint8_t *is_last; /* of each in the stash: its packet ends there; NULL: of all */
+	uint8_t *is_last;		 /* of each in the stash: its packet ends there */
 	struct fc_backlog backlog;
 
 	/* this lcore: rw, any thread: ro */
@@ -50,6 +51,10 @@ struct fc_feed {
 	struct fc_tally parts;	/* frames sent with which no packet ended; without bytes */
 	struct fc_tally queued; /* as of now, in the backlog and the stash */
 	struct fc_tally drops[FC_N_DROPS];
+
+	/* What came over routes that are no more. Control: rw; who reads statistics: ro */
+	struct fc_count past_forwarded;
+	struct fc_count past_handoff_full;
 };
 
 /**

@@ -33,6 +33,13 @@ void fc_link_watch_note(struct fc_link_watch *watch, enum fc_port_state state, u
 	atomic_store_explicit(&watch->state, state, memory_order_relaxed);
 }
 
+void fc_link_watch_return(struct fc_link_watch *watch, enum fc_port_state state, uint64_t now_ms)
+{
+	atomic_store_explicit(&watch->changed_ms, now_ms, memory_order_relaxed);
+	atomic_store_explicit(&watch->state, state, memory_order_relaxed);
+	watch->pause_ms = 0;
+}
+
 static void write_text(const struct fc_link_watch *watch, enum fc_port_state state,
 	uint64_t n_flaps, uint64_t now_ms, char text[FC_LINK_NEWS_SIZE])
 {
@@ -46,6 +53,8 @@ static void write_text(const struct fc_link_watch *watch, enum fc_port_state sta
 		snprintf(text, FC_LINK_NEWS_SIZE,
 			"has disappeared; nothing is received from it, and what it should send is "
 			"lost as overrun");
+	else if (watch->told_state == FC_PORT_GONE || watch->told_state == FC_PORT_ABSENT)
+		snprintf(text, FC_LINK_NEWS_SIZE, "is there; the link is %s", word);
 	else if (n_flaps <= 1 && state != (enum fc_port_state)watch->told_state)
 		snprintf(text, FC_LINK_NEWS_SIZE, "the link is %s", word);
 	else

@@ -37,6 +37,9 @@ void fc_link_watch_begin(struct fc_link_watch *watch, enum fc_port_state state, 
 /** Note what was seen now. A port that is gone or absent stays so. Control thread. */
 void fc_link_watch_note(struct fc_link_watch *watch, enum fc_port_state state, uint64_t now_ms);
 
+/** Note that a port that was gone or absent is there again. Control thread. */
+void fc_link_watch_return(struct fc_link_watch *watch, enum fc_port_state state, uint64_t now_ms);
+
 /**
  * Write what the user is to be told now.
  *

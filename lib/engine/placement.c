@@ -7,8 +7,8 @@
 
 #include "placement.h"
 
-#define NO_GROUP  UINT16_MAX
-#define NO_LCORE  UINT16_MAX
+#define NO_GROUP UINT16_MAX
+#define NO_LCORE UINT16_MAX
 
 /* A choice of lcores for one kind of work, by index into the array of lcores. */
 struct team {

@@ -12,8 +12,8 @@
 #include "plan_pools.h"
 
 #define DEFAULT_BUFFER 2048 /* bytes of a frame in one mbuf, the usual */
-#define MAX_ROUNDS     4 /* bursts of a tap that an lcore may have in hand from one source */
-#define FRAGMENT_MBUFS 3 /* of a fragment: its header, and clones of what it overlaps */
+#define MAX_ROUNDS     4    /* bursts of a tap that an lcore may have in hand from one source */
+#define FRAGMENT_MBUFS 3    /* of a fragment: its header, and clones of what it overlaps */
 
 #define IPV4_HEADER_SIZE  20
 #define IPV6_HEADERS_SIZE 48 /* with the fragment header */

@@ -46,12 +46,11 @@ struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct f
 	return made;
 }
 
-void fc_pool_check(const struct rte_mempool *pool, const struct fc_plan_pool *plan,
-	struct fc_findings *findings)
+void fc_pool_check(const struct rte_mempool *pool, uint32_t n_kept, struct fc_findings *findings)
 {
 	unsigned n_missing = pool != NULL ? pool->size - rte_mempool_avail_count(pool) : 0;
 
-	if (n_missing > plan->n_kept)
+	if (n_missing > n_kept)
 		fc_findings_add(findings, FC_ERROR, pool->name, "%u of %u buffers are missing",
 			n_missing, pool->size);
 }

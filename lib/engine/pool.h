@@ -18,7 +18,6 @@ struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct f
 	const struct fc_plan *plan, const char *place, struct fc_findings *findings);
 
 /** Say how many buffers are missing from a pool that should be full. A NULL pool is. */
-void fc_pool_check(const struct rte_mempool *pool, const struct fc_plan_pool *plan,
-	struct fc_findings *findings);
+void fc_pool_check(const struct rte_mempool *pool, uint32_t n_kept, struct fc_findings *findings);
 
 #endif

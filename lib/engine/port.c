@@ -278,27 +278,13 @@ void fc_port_look(struct fc_port *port, uint64_t now_ms)
 		atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
 }
 
-static int start_device(struct fc_port *port, struct fc_findings *findings)
+/* Configure the device, stopped, and start it. */
+static int set_up(struct fc_port *port, const struct rte_eth_dev_info *info, int n_tx,
+	struct fc_findings *findings)
 {
 	const struct fc_plan_port *plan = port->plan;
-	struct rte_eth_dev_info info;
-	int ret, n_tx;
+	int ret = set_up_queues(port, n_tx, info, findings);
 
-	ret = rte_eth_dev_get_port_by_name(plan->facts.name, &port->id);
-	if (ret == 0)
-		ret = rte_eth_dev_info_get(port->id, &info);
-	if (ret != 0)
-		return report(findings, port, "looking it up", ret);
-	port->interface_index = info.if_index;
-	n_tx = configure(port, &info, findings);
-	if (n_tx < 0)
-		return n_tx;
-	port->device = info.device;
-	port->is_started = true; /* from here on there is something to close */
-	ret = expect_removal(port);
-	if (ret != 0)
-		return report(findings, port, "watching for its removal", ret);
-	ret = set_up_queues(port, n_tx, &info, findings);
 	if (ret != 0)
 		return ret;
 	ret = rte_eth_dev_start(port->id);
@@ -314,25 +300,126 @@ static int start_device(struct fc_port *port, struct fc_findings *findings)
 	return 0;
 }
 
-int fc_port_start(
-	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+/* What it takes to find the device again when it has gone. */
+static void remember_device(struct fc_port *port, const struct rte_eth_dev_info *info)
 {
-	uint64_t now_ms = clock_ms();
-	int ret;
+	const struct rte_devargs *args = rte_dev_devargs(info->device);
 
+	port->device = info->device;
+	port->interface_index = info->if_index;
+	if (info->if_index == 0 || if_indextoname(info->if_index, port->interface_name) == NULL)
+		port->interface_name[0] = '\0';
+	snprintf(port->device_args, sizeof(port->device_args), "%s",
+		args != NULL && args->args != NULL ? args->args : "");
+}
+
+static int start_device(struct fc_port *port, struct fc_findings *findings)
+{
+	struct rte_eth_dev_info info;
+	int ret, n_tx;
+
+	ret = rte_eth_dev_get_port_by_name(port->plan->facts.name, &port->id);
+	if (ret == 0)
+		ret = rte_eth_dev_info_get(port->id, &info);
+	if (ret != 0)
+		return report(findings, port, "looking it up", ret);
+	remember_device(port, &info);
+	n_tx = configure(port, &info, findings);
+	if (n_tx < 0)
+		return n_tx;
+	port->is_started = true; /* from here on there is something to close */
+	ret = expect_removal(port);
+	if (ret != 0)
+		return report(findings, port, "watching for its removal", ret);
+	return set_up(port, &info, n_tx, findings);
+}
+
+static void follow_plan(struct fc_port *port, const struct fc_plan_port *plan)
+{
 	port->plan = plan;
 	port->max_frame = plan->max_frame;
 	port->max_tagged_frame = plan->max_tagged_frame;
-	pthread_mutex_init(&port->lock, NULL);
+}
+
+int fc_port_start(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+{
+	bool is_new = port->plan == NULL;
+	uint64_t now_ms = clock_ms();
+	int ret;
+
+	if (is_new)
+		pthread_mutex_init(&port->lock, NULL);
+	follow_plan(port, plan);
 	if (plan->facts.is_absent) {
 		fc_link_watch_begin(&port->watch, FC_PORT_ABSENT, now_ms);
 		atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
 		return 0;
 	}
+	atomic_store_explicit(&port->is_removed, false, memory_order_relaxed);
 	ret = start_device(port, findings);
-	if (ret == 0)
+	if (ret != 0)
+		return ret;
+	if (is_new)
 		fc_link_watch_begin(&port->watch, look_at(port), now_ms);
+	else
+		fc_link_watch_return(&port->watch, look_at(port), now_ms);
+	port->is_leaving = false;
+	port->next_look_ms = 0;
+	atomic_store_explicit(&port->is_gone, false, memory_order_release);
+	return 0;
+}
+
+int fc_port_restart(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+{
+	struct rte_eth_dev_info info;
+	int ret, n_tx;
+
+	pthread_mutex_lock(&port->lock);
+	rte_eth_dev_stop(port->id);
+	follow_plan(port, plan);
+	ret = rte_eth_dev_info_get(port->id, &info);
+	if (ret != 0)
+		report(findings, port, "looking it up", ret);
+	n_tx = ret == 0 ? configure(port, &info, findings) : ret;
+	ret = n_tx >= 0 ? set_up(port, &info, n_tx, findings) : n_tx;
+	pthread_mutex_unlock(&port->lock);
 	return ret;
+}
+
+/* Whether a kernel driver that gives NICs to programs has the device. */
+static bool is_offered(const char *name)
+{
+	static const char *const drivers[] = { "vfio-pci", "uio_pci_generic", "igb_uio" };
+	char path[FC_PORT_NAME_SIZE + 64], target[256];
+	const char *driver;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	driver = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
+	for (size_t i = 0; i < RTE_DIM(drivers); i++)
+		if (strcmp(driver, drivers[i]) == 0)
+			return true;
+	return false;
+}
+
+bool fc_port_has_returned(const struct fc_port *port)
+{
+	const char *name = port->plan->facts.name;
+	uint16_t id;
+
+	if (port->is_started)
+		return false;
+	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
+		return true;
+	if (strchr(name, ':') != NULL)
+		return is_offered(name);
+	return port->interface_name[0] != '\0' && if_nametoindex(port->interface_name) != 0;
 }
 
 /* What was sent into a ring that nobody empties would be lost to its pool. */

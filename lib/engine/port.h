@@ -2,6 +2,7 @@
 #ifndef FC_PORT_H
 #define FC_PORT_H
 
+#include <net/if.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,8 +18,7 @@
 
 #include "link_watch.h"
 
-struct fc_queue;
-struct fc_station;
+#define FC_DEVICE_ARGS_SIZE 1024
 
 /**
  * A running ethdev port.
@@ -27,25 +27,32 @@ struct fc_station;
  */
 struct fc_port {
 	const struct fc_plan_port *plan;
-	uint16_t id;		       /* ethdev port id */
-	unsigned interface_index;      /* of the kernel interface behind it, 0: none */
-	uint32_t max_frame;	       /* longest frame that it sends, UINT32_MAX: no limit */
-	uint32_t max_tagged_frame;     /* the same for a frame that begins with a VLAN tag */
-	struct rte_mempool *rx_pool;   /* of its rx queues, NULL: none */
-	struct rte_mempool *host_pool; /* for what it says itself, NULL: nothing */
-	struct fc_station *station;    /* NULL: no tunnel ends or begins here */
-	struct fc_queue *queues;       /* one for each rx queue, NULL: they are not polled */
+	uint16_t id;		     /* ethdev port id */
+	unsigned interface_index;    /* of the kernel interface behind it, 0: none */
+	uint32_t max_frame;	     /* longest frame that it sends, UINT32_MAX: no limit */
+	uint32_t max_tagged_frame;   /* the same for a frame that begins with a VLAN tag */
+	struct rte_mempool *rx_pool; /* of its rx queues, NULL: none; belongs to the engine */
 	bool is_started;
-	bool is_leaving;	    /* it is gone, and waits for the lcores to know it */
-	uint32_t left_at;	    /* see lane.h: the epoch in which they do */
-	_Atomic bool is_gone;	    /* it is not there; control: wo, lcores: ro */
-	_Atomic bool is_removed;    /* its device is; EAL's interrupt thread: wo, control: ro */
-	struct rte_device *device;  /* behind it, NULL: it is not started */
-	struct fc_link_watch watch; /* see there for who reads it */
-	uint64_t next_look_ms;	    /* at the link */
-	pthread_mutex_t lock;	    /* of is_started and last, for those who read statistics */
-	struct rte_eth_stats last;  /* when they were last read */
+	bool is_leaving;	   /* it is gone, and waits for the lcores to know it */
+	uint32_t left_at;	   /* see lane.h: the epoch in which they do */
+	_Atomic bool is_gone;	   /* it is not there; control: wo, lcores: ro */
+	_Atomic bool is_paused;	   /* it is being changed; control: wo, lcores: ro */
+	_Atomic bool is_removed;   /* its device is; EAL's interrupt thread: wo, control: ro */
+	struct rte_device *device; /* behind it, NULL: it is not started */
+	char device_args[FC_DEVICE_ARGS_SIZE]; /* that it was plugged in with */
+	char interface_name[IF_NAMESIZE];      /* of the kernel interface behind it */
+	struct fc_link_watch watch;	       /* see there for who reads it */
+	uint64_t next_look_ms;		       /* at the link */
+	pthread_mutex_t lock;	   /* of is_started and last, for those who read statistics */
+	struct rte_eth_stats last; /* when they were last read */
 };
+
+/** Whether nothing can be received or sent now. Any lcore. */
+static inline bool fc_port_is_away(const struct fc_port *port)
+{
+	return atomic_load_explicit(&port->is_gone, memory_order_relaxed) ||
+	       atomic_load_explicit(&port->is_paused, memory_order_relaxed);
+}
 
 /**
  * Look a port up among EAL's and find out what it can.
@@ -62,7 +69,8 @@ void fc_port_mac(const char *name, uint8_t mac[FC_MAC_SIZE]);
 /**
  * Configure queues, MTU and promiscuous mode as planned, and start. Errors go to @p findings.
  *
- * A port that the plan says is absent is not started, and counts as gone.
+ * A port that the plan says is absent is not started, and counts as gone. One that was gone and has
+ * come back may be started again; its flaps are counted on.
  */
 int fc_port_start(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
@@ -74,6 +82,19 @@ int fc_port_start(
  * or send on the port any more.
  */
 void fc_port_stop(struct fc_port *port);
+
+/**
+ * Set a started port up as another plan says, with the pool that is its rx_pool now. Nobody may
+ * receive or send on it meanwhile: it is paused, and the lcores know it.
+ *
+ * @return  0, or -errno with the reason in @p findings: the port is stopped then, and may be set up
+ *          again.
+ */
+int fc_port_restart(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
+
+/** Whether the device of a port that is not there can be looked up or plugged in now. */
+bool fc_port_has_returned(const struct fc_port *port);
 
 /**
  * Look at the port: is it still there, is its link up. To be called at least every FC_PORT_LOOK_MS.

@@ -204,8 +204,7 @@ unsigned fc_queue_poll(struct fc_queue *queue)
 
 	if (queue->reassembly != NULL)
 		expire_fragments(queue);
-	if (!has_room(queue) ||
-		unlikely(atomic_load_explicit(&queue->port->is_gone, memory_order_relaxed)))
+	if (!has_room(queue) || unlikely(fc_port_is_away(queue->port)))
 		return 0;
 	n = rte_eth_rx_burst(queue->port->id, queue->id, packets, FC_BURST);
 	if (n == 0)

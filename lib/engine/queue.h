@@ -31,6 +31,7 @@ struct fc_queue {
 	const struct fc_tunnel_ends *ends; /* NULL: it is none of these */
 	struct fc_private how;		   /* for frames that come in shared, before stripping */
 	struct fc_reassembly *reassembly;  /* NULL: no tunnel ends here */
+	bool borrows_reassembly;	   /* it is another queue's still; control: rw */
 	struct fc_tunnel_memory last;	   /* of a packet that came out of a tunnel; lcore: rw */
 	uint16_t n_unlike;		   /* packets since then that were not like it */
 	struct rte_ring *heard;		   /* what the control thread is to hear */

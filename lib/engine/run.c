@@ -9,11 +9,15 @@
 #include "pool.h"
 #include "state.h"
 
+#define FIRST_PAUSE_MS 1000 /* between looks for ports that have returned */
+#define LAST_PAUSE_MS  60000
+
 static const struct timespec a_millisecond = { .tv_nsec = 1000000 };
 
+/* The lane of the main lcore, which works only when there is no other. */
 static struct fc_lane *main_lane(const struct fc_engine *engine)
 {
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
 		if (engine->lanes[l].lcore_id == rte_get_main_lcore())
 			return &engine->lanes[l];
 	return NULL;
@@ -29,35 +33,65 @@ void fc_engine_work(struct fc_engine *engine)
 	fc_lane_run(main_lane(engine));
 }
 
+static void begin(struct fc_lane *lane)
+{
+	atomic_store_explicit(&lane->phase, FC_PHASE_RUN, memory_order_relaxed);
+	atomic_store_explicit(&lane->phase_seen, FC_PHASE_RUN, memory_order_release);
+}
+
+int fc_engine_launch(struct fc_lane *lane)
+{
+	int ret;
+
+	begin(lane);
+	ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
+	if (ret != 0) /* nothing runs there that could see a phase */
+		atomic_store_explicit(&lane->phase_seen, FC_PHASE_STOP, memory_order_relaxed);
+	return ret;
+}
+
+void fc_engine_halt(struct fc_lane *lane)
+{
+	if (!fc_engine_is_working(lane))
+		return;
+	atomic_store_explicit(&lane->phase, FC_PHASE_STOP, memory_order_release);
+	rte_eal_wait_lcore(lane->lcore_id);
+}
+
 int fc_engine_start(struct fc_engine *engine)
 {
-	const struct fc_lane *not_ours = main_lane(engine);
+	const struct fc_generation *now = engine->now;
+	struct fc_lane *ours = main_lane(engine);
 	int ret = 0;
 
 	engine->is_running = true;
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
-		struct fc_lane *lane = &engine->lanes[l];
-
-		if (lane == not_ours)
-			continue;
-		if (ret == 0)
-			ret = rte_eal_remote_launch(fc_lane_run, lane, lane->lcore_id);
-		if (ret != 0) /* nothing runs there that could see a phase */
-			atomic_store_explicit(
-				&lane->phase_seen, FC_PHASE_STOP, memory_order_relaxed);
-	}
+	if (ours != NULL)
+		begin(ours);
+	for (uint16_t l = 0; ret == 0 && l < now->plan->n_lanes; l++)
+		if (&engine->lanes[now->lane_of[l]] != ours)
+			ret = fc_engine_launch(&engine->lanes[now->lane_of[l]]);
 	return ret;
+}
+
+/* Whether the lane belongs to an lcore that has been started, or is to be. */
+static bool has_work(const struct fc_engine *engine, uint16_t lane)
+{
+	const struct fc_generation *now = engine->now;
+
+	for (uint16_t l = 0; l < now->plan->n_lanes; l++)
+		if (now->lane_of[l] == lane)
+			return true;
+	return false;
 }
 
 bool fc_engine_has_advanced(struct fc_engine *engine)
 {
-	uint16_t n_lanes = engine->plan->n_lanes;
-
-	for (uint16_t l = 0; l < n_lanes; l++)
-		if (atomic_load_explicit(&engine->lanes[l].n_rounds, memory_order_relaxed) ==
-			engine->lanes[l].n_rounds_seen)
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
+		if (has_work(engine, l) &&
+			atomic_load_explicit(&engine->lanes[l].n_rounds, memory_order_relaxed) ==
+				engine->lanes[l].n_rounds_seen)
 			return false;
-	for (uint16_t l = 0; l < n_lanes; l++)
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
 		engine->lanes[l].n_rounds_seen =
 			atomic_load_explicit(&engine->lanes[l].n_rounds, memory_order_relaxed);
 	return true;
@@ -65,14 +99,14 @@ bool fc_engine_has_advanced(struct fc_engine *engine)
 
 static void set_phase(struct fc_engine *engine, enum fc_phase phase)
 {
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
 		atomic_store_explicit(&engine->lanes[l].phase, phase, memory_order_release);
 }
 
 /* Whether every lane has come to this phase; one that never ran counts as stopped. */
 static bool has_seen_phase(const struct fc_engine *engine, enum fc_phase phase)
 {
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
 		if (atomic_load_explicit(&engine->lanes[l].phase_seen, memory_order_acquire) <
 			(int)phase)
 			return false;
@@ -99,7 +133,7 @@ static void discard_inbound(struct fc_inbound *inbound)
 	do {
 		fc_handoff_fill(reader);
 		for (at = 0; (next = fc_handoff_read(reader, at, &burst)) != 0; at = next) {
-			fc_tally_add(&inbound->routes[burst.route]->handoff_full, burst.n,
+			fc_tally_add(&fc_inbound_route(inbound, burst.route)->handoff_full, burst.n,
 				fc_packets_size(burst.packets, burst.n));
 			rte_pktmbuf_free_bulk(burst.packets, burst.n);
 		}
@@ -108,34 +142,36 @@ static void discard_inbound(struct fc_inbound *inbound)
 }
 
 /* Outer fragments whose rest will never come. */
-static void discard_fragments(const struct fc_port *port, uint16_t n_queues)
+static void discard_fragments(const struct fc_queue *queues, uint16_t n)
 {
-	for (uint16_t q = 0; port->queues != NULL && q < n_queues; q++)
-		if (port->queues[q].reassembly != NULL)
-			fc_reassembly_expire(port->queues[q].reassembly, UINT64_MAX);
+	for (uint16_t q = 0; queues != NULL && q < n; q++)
+		if (queues[q].reassembly != NULL)
+			fc_reassembly_expire(queues[q].reassembly, UINT64_MAX);
 }
 
 static void discard_rest(struct fc_engine *engine)
 {
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
-		discard_fragments(&engine->ports[i], engine->plan->ports[i].n_rx_queues);
-		if (engine->ports[i].station != NULL)
-			fc_station_empty(engine->ports[i].station);
+	const struct fc_generation *now = engine->now;
+
+	for (uint16_t i = 0; i < now->plan->n_ports; i++) {
+		discard_fragments(now->queues[i], now->plan->ports[i].n_rx_queues);
+		if (now->stations[i] != NULL)
+			fc_station_empty(now->stations[i]);
 	}
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
+	for (uint16_t l = 0; l < engine->n_lanes; l++) {
 		struct fc_lane *lane = &engine->lanes[l];
 
-		for (uint16_t i = 0; i < lane->n_inbound; i++)
-			discard_inbound(&lane->inbound[i]);
-		for (uint16_t i = 0; i < lane->n_feeds; i++)
-			fc_feed_discard(lane->feeds[i]);
+		for (uint16_t i = 0; i < lane->work.n_inbound; i++)
+			discard_inbound(lane->work.inbound[i]);
+		for (uint16_t i = 0; i < lane->work.n_feeds; i++)
+			fc_feed_discard(lane->work.feeds[i]);
 	}
 }
 
 static void close_ports(struct fc_engine *engine)
 {
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
-		fc_port_stop(&engine->ports[i]);
+	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++)
+		fc_port_stop(engine->now->ports[i]);
 }
 
 void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
@@ -154,52 +190,60 @@ void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
 
 void fc_engine_check_pools(const struct fc_engine *engine, struct fc_findings *findings)
 {
-	for (uint16_t o = 0; o < engine->config->n_outputs; o++)
-		fc_pool_check(
-			engine->outputs[o].how.pool, &engine->plan->outputs[o].copies, findings);
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
-		const struct fc_port *port = &engine->ports[i];
+	const struct fc_generation *now = engine->now;
 
-		fc_pool_check(port->rx_pool, &engine->plan->ports[i].pool, findings);
-		fc_pool_check(port->host_pool, &engine->plan->ports[i].host, findings);
+	for (uint16_t o = 0; o < now->config->n_outputs; o++)
+		fc_pool_check(now->outputs[o]->how.pool, 0, findings);
+	for (uint16_t i = 0; i < now->plan->n_ports; i++) {
+		fc_pool_check(now->rx_pools[i], now->plan->ports[i].pool.n_kept, findings);
+		fc_pool_check(now->host_pools[i], 0, findings);
 	}
+	for (uint16_t i = 0; i < engine->n_old_pools; i++)
+		fc_pool_check(engine->old_pools[i].pool, engine->old_pools[i].n_kept, findings);
 }
 
 void fc_engine_tend(struct fc_engine *engine, uint64_t now_ms)
 {
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
-		if (engine->ports[i].station != NULL)
-			fc_station_tend(engine->ports[i].station, now_ms);
+	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++)
+		if (engine->now->stations[i] != NULL)
+			fc_station_tend(engine->now->stations[i], now_ms);
 }
 
 bool fc_engine_needs_tending(const struct fc_engine *engine)
 {
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++)
-		if (engine->ports[i].station != NULL)
+	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++)
+		if (engine->now->stations[i] != NULL)
 			return true;
 	return false;
 }
 
-/* Have every lane say when it has seen all that was written until now. */
-static uint32_t begin_epoch(struct fc_engine *engine)
+uint32_t fc_engine_begin_epoch(struct fc_engine *engine)
 {
 	engine->epoch++;
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
 		atomic_store_explicit(&engine->lanes[l].epoch, engine->epoch, memory_order_release);
 	return engine->epoch;
 }
 
-static bool has_seen_epoch(const struct fc_engine *engine, uint32_t epoch)
+bool fc_engine_has_seen(const struct fc_engine *engine, uint32_t epoch)
 {
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
+	for (uint16_t l = 0; l < engine->n_lanes; l++) {
 		const struct fc_lane *lane = &engine->lanes[l];
 		uint32_t seen = atomic_load_explicit(&lane->epoch_seen, memory_order_acquire);
 
-		if ((int32_t)(seen - epoch) < 0 && atomic_load_explicit(&lane->phase_seen,
-							   memory_order_acquire) != FC_PHASE_STOP)
+		if ((int32_t)(seen - epoch) < 0 && fc_engine_is_working(lane))
 			return false;
 	}
 	return true;
+}
+
+void fc_engine_settle(struct fc_engine *engine)
+{
+	static const struct timespec a_while = { .tv_nsec = 20000 };
+	uint32_t epoch = fc_engine_begin_epoch(engine);
+
+	while (!fc_engine_has_seen(engine, epoch))
+		nanosleep(&a_while, NULL);
 }
 
 /* Close a port that is gone, once no lcore touches it any more. */
@@ -207,8 +251,8 @@ static void let_go(struct fc_engine *engine, struct fc_port *port)
 {
 	if (!port->is_leaving) {
 		port->is_leaving = true;
-		port->left_at = begin_epoch(engine);
-	} else if (has_seen_epoch(engine, port->left_at)) {
+		port->left_at = fc_engine_begin_epoch(engine);
+	} else if (fc_engine_has_seen(engine, port->left_at)) {
 		fc_port_stop(port);
 	}
 }
@@ -217,16 +261,36 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 {
 	char place[FC_PORT_NAME_SIZE + 8], news[FC_LINK_NEWS_SIZE];
 
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
-		struct fc_port *port = &engine->ports[i];
+	fc_old_pools_reap(engine);
+	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
+		struct fc_port *port = engine->now->ports[i];
 
 		fc_port_look(port, now_ms);
 		if (port->is_started && atomic_load_explicit(&port->is_gone, memory_order_relaxed))
 			let_go(engine, port);
 		if (!fc_link_watch_tell(&port->watch, now_ms, news))
 			continue;
-		snprintf(place, sizeof(place), "port %s", engine->plan->ports[i].facts.name);
+		snprintf(place, sizeof(place), "port %s", port->plan->facts.name);
 		fc_findings_add(findings, fc_port_link(port) == FC_LINK_UP ? FC_NOTE : FC_WARNING,
 			place, "%s", news);
 	}
+}
+
+bool fc_engine_has_returned(struct fc_engine *engine, uint64_t now_ms)
+{
+	bool has_returned = false, all_there = true;
+
+	if (now_ms < engine->next_return_ms)
+		return false;
+	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
+		all_there &= engine->now->ports[i]->is_started;
+		has_returned |= fc_port_has_returned(engine->now->ports[i]);
+	}
+	/* What cannot be taken now may be broken, and trying costs time. */
+	engine->return_pause_ms =
+		!has_returned ? FIRST_PAUSE_MS
+			      : RTE_MIN(2 * engine->return_pause_ms, (uint64_t)LAST_PAUSE_MS);
+	engine->next_return_ms =
+		now_ms + RTE_MAX(engine->return_pause_ms, (uint64_t)FIRST_PAUSE_MS);
+	return has_returned && !all_there;
 }

@@ -55,6 +55,33 @@ struct fc_station *fc_station_new(struct fc_port *port, const struct fc_plan_por
 	return NULL;
 }
 
+struct fc_station *fc_station_new_after(
+	struct fc_station *before, const struct fc_plan_port *plan, struct rte_mempool *pool)
+{
+	struct fc_station *station =
+		rte_zmalloc("fluxcap_station", sizeof(*station), RTE_CACHE_LINE_SIZE);
+
+	if (station == NULL)
+		return NULL;
+	station->port = before->port;
+	station->before = before;
+	station->pool = pool;
+	fc_port_mac(plan->facts.name, station->mac); /* a port that returned may have another */
+	station->n_heard = before->n_heard;
+	station->heard = before->heard;
+	station->said = before->said;
+	station->was_up = before->was_up;
+	station->shares_rings = true;
+	return station;
+}
+
+void fc_station_succeed(struct fc_station *before, struct fc_station *station)
+{
+	before->shares_rings = true;
+	station->shares_rings = false;
+	station->before = NULL;
+}
+
 static void empty_ring(struct rte_ring *ring)
 {
 	void *packet;
@@ -74,11 +101,13 @@ void fc_station_free(struct fc_station *station)
 {
 	if (station == NULL)
 		return;
-	fc_station_empty(station);
-	for (uint16_t q = 0; q < station->n_heard; q++)
-		rte_ring_free(station->heard[q]);
-	rte_ring_free(station->said);
-	free(station->heard);
+	if (!station->shares_rings) {
+		fc_station_empty(station);
+		for (uint16_t q = 0; q < station->n_heard; q++)
+			rte_ring_free(station->heard[q]);
+		rte_ring_free(station->said);
+		free(station->heard);
+	}
 	free(station->hosts);
 	for (uint16_t i = 0; i < station->n_hops; i++)
 		free(station->hops[i].tunnels);
@@ -113,18 +142,25 @@ int fc_station_add_end(struct fc_station *station, const struct fc_decap *decap)
 	return ret != 0 ? ret : add_host(station, &decap->local, true, 0);
 }
 
-/* The next hop with this address in this VLAN, made when there is none yet; NULL: no memory. */
 static struct fc_station_hop *find_hop(
+	const struct fc_station *station, uint16_t vlan, const struct fc_address *address)
+{
+	for (uint16_t i = 0; i < station->n_hops; i++)
+		if (station->hops[i].self.vlan == vlan &&
+			fc_address_is_equal(&station->hops[i].hop.address, address))
+			return &station->hops[i];
+	return NULL;
+}
+
+/* The next hop with this address in this VLAN, made when there is none yet; NULL: no memory. */
+static struct fc_station_hop *have_hop(
 	struct fc_station *station, const struct fc_encap *encap, const struct fc_address *address)
 {
-	struct fc_station_hop *hop;
+	struct fc_station_hop *hop = find_hop(station, encap->vlan, address);
+	const struct fc_station_hop *known;
 
-	for (uint16_t i = 0; i < station->n_hops; i++) {
-		hop = &station->hops[i];
-		if (hop->self.vlan == encap->vlan &&
-			fc_address_is_equal(&hop->hop.address, address))
-			return hop;
-	}
+	if (hop != NULL)
+		return hop;
 	hop = realloc(station->hops, (station->n_hops + 1U) * sizeof(*hop));
 	if (hop == NULL)
 		return NULL;
@@ -135,6 +171,9 @@ static struct fc_station_hop *find_hop(
 		.self = { .local = encap->local, .vlan = encap->vlan },
 	};
 	memcpy(hop->self.mac, station->mac, FC_MAC_SIZE);
+	known = station->before != NULL ? find_hop(station->before, encap->vlan, address) : NULL;
+	if (known != NULL)
+		hop->hop = known->hop;
 	return hop;
 }
 
@@ -153,7 +192,7 @@ int fc_station_add_hop(
 		fc_tunnel_set_destination(&tunnel->header, encap->mac);
 		return 0;
 	}
-	hop = find_hop(
+	hop = have_hop(
 		station, encap, encap->gateway.family != 0 ? &encap->gateway : &encap->remote);
 	if (hop == NULL)
 		return -ENOMEM;
@@ -162,6 +201,8 @@ int fc_station_add_hop(
 		return -ENOMEM;
 	hop->tunnels = tunnels;
 	tunnels[hop->n_tunnels++] = tunnel;
+	if (hop->hop.is_known)
+		fc_tunnel_set_destination(&tunnel->header, hop->hop.mac);
 	return 0;
 }
 
@@ -293,7 +334,7 @@ unsigned fc_station_speak(struct fc_station *station)
 		return 0;
 	n = (uint16_t)rte_ring_dequeue_burst(
 		station->said, (void **)packets, RTE_DIM(packets), NULL);
-	if (!atomic_load_explicit(&station->port->is_gone, memory_order_relaxed))
+	if (!fc_port_is_away(station->port))
 		n_sent = rte_eth_tx_burst(station->port->id, 0, packets, n);
 	/* Whoever asked asks again. */
 	rte_pktmbuf_free_bulk(packets + n_sent, (unsigned)(n - n_sent));

@@ -42,6 +42,7 @@ struct fc_station_hop {
 
 struct fc_station {
 	struct fc_port *port;
+	const struct fc_station *before; /* whose place it will take, until it does */
 	uint8_t mac[FC_MAC_SIZE];
 	struct fc_tunnel_ends ends; /* control: wo before the lcores run; rx lcores: ro */
 	uint16_t n_hosts, n_hops, n_heard;
@@ -51,6 +52,7 @@ struct fc_station {
 	struct rte_ring *said;	  /* NULL: the port cannot send */
 	struct rte_mempool *pool; /* of what is said */
 	bool was_up;
+	bool shares_rings; /* they are those of another station, which it succeeds or precedes */
 };
 
 /**
@@ -63,6 +65,18 @@ struct fc_station {
  */
 struct fc_station *fc_station_new(struct fc_port *port, const struct fc_plan_port *plan,
 	uint16_t index, struct rte_mempool *pool, struct fc_findings *findings);
+
+/**
+ * Make a station that will take the place of another one of the same port: with its rings, and with
+ * what that knows of next hops when they are added. fc_station_succeed() makes them its own.
+ *
+ * @return  NULL: no memory. Control thread.
+ */
+struct fc_station *fc_station_new_after(
+	struct fc_station *before, const struct fc_plan_port *plan, struct rte_mempool *pool);
+
+/** Leave the rings to the station that was made after it. Control thread. */
+void fc_station_succeed(struct fc_station *before, struct fc_station *station);
 
 /** Free it; NULL is allowed. Control thread, the lcores have stopped. */
 void fc_station_free(struct fc_station *station);

@@ -3,11 +3,6 @@
 
 #include "state.h"
 
-static const struct fc_plan_port *rx_port(const struct fc_engine *engine, uint16_t tap)
-{
-	return &engine->plan->ports[engine->plan->taps[tap].port];
-}
-
 static void add(struct fc_count *sum, struct fc_count count)
 {
 	sum->packets += count.packets;
@@ -27,10 +22,10 @@ static int64_t missing(const struct fc_count *source, const struct fc_count *dro
 }
 
 /* What a port with several taps lost is told of its first one. */
-static bool is_first_tap(const struct fc_engine *engine, uint16_t index)
+static bool is_first_tap(const struct fc_plan *plan, uint16_t index)
 {
 	for (uint16_t t = 0; t < index; t++)
-		if (engine->plan->taps[t].port == engine->plan->taps[index].port)
+		if (plan->taps[t].port == plan->taps[index].port)
 			return false;
 	return true;
 }
@@ -62,10 +57,12 @@ static void read_reassembly(const struct fc_queue *queue, struct fc_tap_stats *s
 
 void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct fc_tap_stats *stats)
 {
-	const struct fc_tap_config *config = &engine->config->taps[index];
-	const struct fc_tap *tap = &engine->taps[index];
-	struct fc_port *port = &engine->ports[engine->plan->taps[index].port];
-	bool is_first = is_first_tap(engine, index);
+	const struct fc_generation *now = engine->now;
+	const struct fc_tap_config *config = &now->config->taps[index];
+	const struct fc_tap *tap = now->taps[index];
+	uint16_t port_index = now->plan->taps[index].port;
+	struct fc_port *port = now->ports[port_index];
+	bool is_first = is_first_tap(now->plan, index);
 	struct fc_count sinks[2];
 
 	*stats = (struct fc_tap_stats){
@@ -73,11 +70,11 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		.port = config->port,
 		.health = fc_port_health(port),
 		.ring_bytes = config->ring,
-		.ring_buffers = engine->plan->taps[index].window,
+		.ring_buffers = now->plan->taps[index].window,
 		.pool_size = port->rx_pool->size,
 		.pool_free = rte_mempool_avail_count(port->rx_pool),
 	};
-	for (uint16_t q = 0; q < rx_port(engine, index)->n_rx_queues; q++) {
+	for (uint16_t q = 0; q < tap->n_queues; q++) {
 		const struct fc_intake *intake = &tap->intakes[q];
 
 		for (unsigned i = 0; i < FC_N_DROPS; i++)
@@ -87,7 +84,7 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		atomic_thread_fence(memory_order_acquire);
 		add(&stats->rx, fc_tally_read(&intake->rx));
 		if (is_first)
-			read_reassembly(&port->queues[q], stats);
+			read_reassembly(&now->queues[port_index][q], stats);
 	}
 	sinks[0] = stats->forwarded;
 	sinks[1] = stats->fragments_held;
@@ -96,16 +93,7 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		read_nic(port, stats);
 }
 
-static const struct fc_route *find_route(const struct fc_intake *intake, const struct fc_feed *feed)
-{
-	for (uint16_t i = 0; i < intake->n_routes; i++)
-		for (uint16_t f = 0; f < intake->routes[i].n_feeds; f++)
-			if (intake->routes[i].feeds[f] == feed)
-				return &intake->routes[i];
-	return NULL;
-}
-
-static void read_feed(const struct fc_engine *engine, uint16_t tap, const struct fc_feed *feed,
+void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const struct fc_feed *feed,
 	struct fc_feed_stats *stats)
 {
 	struct fc_count sinks[2];
@@ -116,13 +104,15 @@ static void read_feed(const struct fc_engine *engine, uint16_t tap, const struct
 	for (unsigned i = 0; i < FC_N_DROPS; i++)
 		stats->drops[i] = fc_tally_read(&feed->drops[i]);
 	stats->queued = fc_tally_read(&feed->queued);
-	for (uint16_t q = 0; q < rx_port(engine, tap)->n_rx_queues; q++) {
-		const struct fc_route *route = find_route(&engine->taps[tap].intakes[q], feed);
+	add(&stats->drops[FC_DROP_HANDOFF_FULL], feed->past_handoff_full);
+	for (uint16_t q = 0; q < generation->taps[tap]->n_queues; q++) {
+		const struct fc_route *route = fc_generation_route(generation, tap, q, feed);
 
 		add(&stats->drops[FC_DROP_HANDOFF_FULL], fc_tally_read(&route->handoff_full));
 		atomic_thread_fence(memory_order_acquire);
 		add(&stats->forwarded, fc_tally_read(&route->forwarded));
 	}
+	add(&stats->forwarded, feed->past_forwarded);
 	sinks[0] = stats->tx;
 	sinks[1] = stats->queued;
 	stats->unaccounted = missing(&stats->forwarded, stats->drops, sinks, 2);
@@ -131,11 +121,11 @@ static void read_feed(const struct fc_engine *engine, uint16_t tap, const struct
 bool fc_engine_feed_stats(
 	const struct fc_engine *engine, uint16_t tap, uint16_t output, struct fc_feed_stats *stats)
 {
-	const struct fc_feed *feed = fc_engine_feed(engine, tap, output);
+	const struct fc_feed *feed = fc_generation_feed(engine->now, tap, output);
 
 	if (feed == NULL)
 		return false;
-	read_feed(engine, tap, feed, stats);
+	fc_feed_read(engine->now, tap, feed, stats);
 	return true;
 }
 
@@ -155,8 +145,9 @@ static void read_tunnel(
 void fc_engine_output_stats(
 	const struct fc_engine *engine, uint16_t index, struct fc_output_stats *stats)
 {
-	const struct fc_output_config *config = &engine->config->outputs[index];
-	const struct fc_output *output = &engine->outputs[index];
+	const struct fc_generation *now = engine->now;
+	const struct fc_output_config *config = &now->config->outputs[index];
+	const struct fc_output *output = now->outputs[index];
 	struct rte_eth_stats nic;
 
 	*stats = (struct fc_output_stats){
@@ -171,8 +162,7 @@ void fc_engine_output_stats(
 	for (uint16_t i = 0; i < config->n_from; i++) {
 		struct fc_feed_stats feed;
 
-		read_feed(engine, config->from[i], &engine->feeds[engine->first_feed[index] + i],
-			&feed);
+		fc_feed_read(now, config->from[i], now->feeds[now->first_feed[index] + i], &feed);
 		add(&stats->sum.forwarded, feed.forwarded);
 		for (unsigned d = 0; d < FC_N_DROPS; d++)
 			add(&stats->sum.drops[d], feed.drops[d]);
@@ -185,14 +175,16 @@ void fc_engine_output_stats(
 
 bool fc_engine_is_empty(const struct fc_engine *engine)
 {
-	for (uint16_t o = 0; o < engine->config->n_outputs; o++) {
-		const struct fc_output_config *config = &engine->config->outputs[o];
+	const struct fc_generation *now = engine->now;
+
+	for (uint16_t o = 0; o < now->config->n_outputs; o++) {
+		const struct fc_output_config *config = &now->config->outputs[o];
 
 		for (uint16_t i = 0; i < config->n_from; i++) {
 			struct fc_feed_stats stats;
 
-			read_feed(engine, config->from[i],
-				&engine->feeds[engine->first_feed[o] + i], &stats);
+			fc_feed_read(
+				now, config->from[i], now->feeds[now->first_feed[o] + i], &stats);
 			if (stats.unaccounted != 0 || stats.queued.packets != 0)
 				return false;
 		}
@@ -204,22 +196,22 @@ uint64_t fc_engine_received(const struct fc_engine *engine)
 {
 	uint64_t n = 0;
 
-	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		for (uint16_t q = 0; q < rx_port(engine, t)->n_rx_queues; q++)
-			n += fc_tally_read(&engine->taps[t].intakes[q].rx).packets;
+	for (uint16_t t = 0; t < engine->now->config->n_taps; t++)
+		for (uint16_t q = 0; q < engine->now->taps[t]->n_queues; q++)
+			n += fc_tally_read(&engine->now->taps[t]->intakes[q].rx).packets;
 	return n;
 }
 
 uint16_t fc_engine_n_lanes(const struct fc_engine *engine)
 {
-	return engine->plan->n_lanes;
+	return engine->now->plan->n_lanes;
 }
 
 void fc_engine_lane_stats(
 	const struct fc_engine *engine, uint16_t index, struct fc_lane_stats *stats)
 {
-	const struct fc_plan_lane *plan = &engine->plan->lanes[index];
-	const struct fc_lane *lane = &engine->lanes[index];
+	const struct fc_plan_lane *plan = &engine->now->plan->lanes[index];
+	const struct fc_lane *lane = &engine->lanes[engine->now->lane_of[index]];
 
 	*stats = (struct fc_lane_stats){
 		.lcore = plan->lcore.id,
@@ -229,5 +221,5 @@ void fc_engine_lane_stats(
 		.busy_cycles = atomic_load_explicit(&lane->busy_cycles, memory_order_relaxed),
 		.idle_cycles = atomic_load_explicit(&lane->idle_cycles, memory_order_relaxed),
 	};
-	fc_plan_lane_ports(engine->plan, index, stats->ports, sizeof(stats->ports));
+	fc_plan_lane_ports(engine->now->plan, index, stats->ports, sizeof(stats->ports));
 }

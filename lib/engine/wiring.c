@@ -13,41 +13,39 @@
 /*
  * Which burst goes where. Every rx queue of a tap has one route to each lane that has feeds of the
  * tap; the routes between two different lanes share one ring, their handoff.
+ *
+ * Lanes are those of the engine here, one for each lcore.
  */
 
-struct fc_feed *fc_engine_feed(const struct fc_engine *engine, uint16_t tap, uint16_t output)
+static const struct fc_plan_port *rx_port(const struct fc_generation *next, uint16_t tap)
 {
-	const struct fc_output_config *config = &engine->config->outputs[output];
-
-	for (uint16_t i = 0; i < config->n_from; i++)
-		if (config->from[i] == tap)
-			return &engine->feeds[engine->first_feed[output] + i];
-	return NULL;
+	return &next->plan->ports[next->plan->taps[tap].port];
 }
 
-static const struct fc_plan_port *rx_port(const struct fc_engine *engine, uint16_t tap)
+static uint16_t output_lane(const struct fc_generation *next, uint16_t output)
 {
-	return &engine->plan->ports[engine->plan->taps[tap].port];
+	return next->lane_of[next->plan->ports[next->plan->outputs[output].port].tx_lane];
 }
 
-static uint16_t output_lane(const struct fc_engine *engine, uint16_t output)
+/* Whether an output sends every packet as it is. */
+static bool is_sharing(const struct fc_output *output)
 {
-	return engine->plan->ports[engine->plan->outputs[output].port].tx_lane;
+	return output->chain.n_read == 0 && !output->prepares;
 }
 
 /* The feeds of a tap on a lane; those that share come last. @feeds may be NULL to count only. */
-static uint16_t collect_feeds(const struct fc_engine *engine, uint16_t tap, uint16_t lane,
+static uint16_t collect_feeds(const struct fc_generation *next, uint16_t tap, uint16_t lane,
 	struct fc_feed **feeds, uint16_t *n_sharing)
 {
 	uint16_t n = 0;
 
 	*n_sharing = 0;
 	for (int sharing = 0; sharing <= 1; sharing++) {
-		for (uint16_t o = 0; o < engine->config->n_outputs; o++) {
-			struct fc_feed *feed = fc_engine_feed(engine, tap, o);
+		for (uint16_t o = 0; o < next->config->n_outputs; o++) {
+			struct fc_feed *feed = fc_generation_feed(next, tap, o);
 
-			if (feed == NULL || output_lane(engine, o) != lane ||
-				fc_feed_shares(feed) != sharing)
+			if (feed == NULL || output_lane(next, o) != lane ||
+				is_sharing(next->outputs[o]) != sharing)
 				continue;
 			if (feeds != NULL)
 				feeds[n] = feed;
@@ -58,13 +56,22 @@ static uint16_t collect_feeds(const struct fc_engine *engine, uint16_t tap, uint
 	return n;
 }
 
-static int make_ring(struct fc_handoff *handoff, unsigned from, unsigned to, int socket)
+static int make_ring(struct fc_engine *engine, uint16_t from, uint16_t to)
 {
+	size_t pair = (size_t)from * engine->n_lanes + to;
+	struct fc_handoff *handoff = &engine->handoffs[pair];
+	int socket = engine->lcores[to].socket;
 	char name[RTE_RING_NAMESIZE];
 
 	if (handoff->ring != NULL)
 		return 0;
-	snprintf(name, sizeof(name), "fc_handoff_%u_%u", from, to);
+	snprintf(name, sizeof(name), "fc_handoff_%u_%u", engine->lcores[from].id,
+		engine->lcores[to].id);
+	engine->inbounds[pair] = rte_zmalloc_socket(
+		"fluxcap_inbound", sizeof(struct fc_inbound), RTE_CACHE_LINE_SIZE, socket);
+	if (engine->inbounds[pair] == NULL)
+		return -ENOMEM;
+	engine->inbounds[pair]->reader.handoff = handoff;
 	/* A ring of 2^n slots holds 2^n - 1. */
 	handoff->ring =
 		rte_ring_create(name, FC_HANDOFF_WORDS, socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
@@ -72,247 +79,283 @@ static int make_ring(struct fc_handoff *handoff, unsigned from, unsigned to, int
 	if (handoff->ring == NULL)
 		handoff->ring = rte_ring_create(
 			name, FC_HANDOFF_WORDS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	return handoff->ring != NULL ? 0 : -ENOMEM;
+	if (handoff->ring != NULL)
+		return 0;
+	rte_free(engine->inbounds[pair]);
+	engine->inbounds[pair] = NULL;
+	return -ENOMEM;
 }
 
 /* Let the burst's header find the route on the other side. */
-static int register_route(struct fc_lane *lane, struct fc_handoff *handoff, struct fc_route *route)
+static int register_route(struct fc_generation *next, size_t pair, struct fc_route *route)
 {
-	struct fc_inbound *inbound = NULL;
-	struct fc_route **routes;
+	uint16_t n = next->n_in_table[pair];
+	struct fc_route **table = realloc(next->tables[pair], (n + 1U) * sizeof(*table));
 
-	for (uint16_t i = 0; i < lane->n_inbound; i++)
-		if (lane->inbound[i].reader.handoff == handoff)
-			inbound = &lane->inbound[i];
-	if (inbound == NULL) {
-		inbound = &lane->inbound[lane->n_inbound++];
-		inbound->reader.handoff = handoff;
-	}
-	routes = realloc(inbound->routes, (inbound->n_routes + 1U) * sizeof(*routes));
-	if (routes == NULL)
+	if (table == NULL)
 		return -ENOMEM;
-	inbound->routes = routes;
-	route->index = inbound->n_routes;
-	routes[inbound->n_routes++] = route;
+	next->tables[pair] = table;
+	table[n] = route;
+	route->index = (uint16_t)(next->parity << FC_ROUTE_PARITY_SHIFT | n);
+	next->n_in_table[pair]++;
 	return 0;
 }
 
-static int make_route(
-	struct fc_engine *engine, uint16_t tap, uint16_t from, uint16_t to, struct fc_route *route)
+static int make_route(struct fc_engine *engine, struct fc_generation *next, uint16_t tap,
+	uint16_t from, uint16_t to, struct fc_route *route)
 {
-	const struct fc_plan_lane *lane = &engine->plan->lanes[to];
-	struct fc_handoff *handoff = &engine->handoffs[from * engine->plan->n_lanes + to];
+	size_t pair = (size_t)from * engine->n_lanes + to;
 
-	route->n_feeds = collect_feeds(engine, tap, to, NULL, &route->n_sharing);
+	route->n_feeds = collect_feeds(next, tap, to, NULL, &route->n_sharing);
 	route->feeds = calloc(route->n_feeds, sizeof(struct fc_feed *));
 	if (route->feeds == NULL)
 		return -ENOMEM;
-	collect_feeds(engine, tap, to, route->feeds, &route->n_sharing);
+	collect_feeds(next, tap, to, route->feeds, &route->n_sharing);
 	if (from == to)
 		return 0;
-	if (make_ring(handoff, engine->plan->lanes[from].lcore.id, lane->lcore.id,
-		    lane->lcore.socket) != 0)
+	if (make_ring(engine, from, to) != 0)
 		return -ENOMEM;
-	route->handoff = handoff;
-	return register_route(&engine->lanes[to], handoff, route);
+	route->handoff = &engine->handoffs[pair];
+	return register_route(next, pair, route);
 }
 
-static uint16_t count_routes(const struct fc_engine *engine, uint16_t tap)
+static uint16_t count_routes(
+	const struct fc_engine *engine, const struct fc_generation *next, uint16_t tap)
 {
 	uint16_t n = 0, n_sharing;
 
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++)
-		n = (uint16_t)(n + (collect_feeds(engine, tap, l, NULL, &n_sharing) != 0));
+	for (uint16_t l = 0; l < engine->n_lanes; l++)
+		n = (uint16_t)(n + (collect_feeds(next, tap, l, NULL, &n_sharing) != 0));
 	return n;
 }
 
-static int make_routes(struct fc_engine *engine)
+static int make_outlets(struct fc_engine *engine, struct fc_generation *next, uint16_t tap,
+	uint16_t queue, struct fc_route **free_route)
 {
-	struct fc_route *next;
+	struct fc_outlets *outlets = &next->outlets[tap][queue];
+	uint16_t from = next->lane_of[rx_port(next, tap)->rx_lanes[queue]];
 
-	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		engine->n_routes +=
-			(uint32_t)rx_port(engine, t)->n_rx_queues * count_routes(engine, t);
-	engine->routes = rte_zmalloc("fluxcap_routes",
-		RTE_MAX(1U, engine->n_routes) * sizeof(*engine->routes), RTE_CACHE_LINE_SIZE);
-	if (engine->routes == NULL)
-		return -ENOMEM;
-	next = engine->routes;
-	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
-		const struct fc_plan_port *port = rx_port(engine, t);
+	outlets->routes = *free_route;
+	for (uint16_t l = 0; l < engine->n_lanes; l++) {
+		uint16_t n_sharing;
 
-		for (uint16_t q = 0; q < port->n_rx_queues; q++) {
-			struct fc_intake *intake = &engine->taps[t].intakes[q];
-
-			intake->routes = next;
-			for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
-				uint16_t n_sharing;
-
-				if (collect_feeds(engine, t, l, NULL, &n_sharing) == 0)
-					continue;
-				intake->n_routes++;
-				if (make_route(engine, t, port->rx_lanes[q], l, next++) != 0)
-					return -ENOMEM;
-			}
-		}
+		if (collect_feeds(next, tap, l, NULL, &n_sharing) == 0)
+			continue;
+		outlets->n_routes++;
+		if (make_route(engine, next, tap, from, l, (*free_route)++) != 0)
+			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* Set up one rx queue with what the port's taps take from it. */
-static int make_queue(struct fc_engine *engine, uint16_t port_index, uint16_t id)
+static int make_routes(struct fc_engine *engine, struct fc_generation *next)
 {
-	struct fc_port *port = &engine->ports[port_index];
-	const struct fc_plan_port *plan = &engine->plan->ports[port_index];
+	struct fc_route *free_route;
+	int ret = 0;
+
+	for (uint16_t t = 0; t < next->config->n_taps; t++)
+		next->n_routes +=
+			(uint32_t)rx_port(next, t)->n_rx_queues * count_routes(engine, next, t);
+	next->routes = rte_zmalloc("fluxcap_routes",
+		RTE_MAX(1U, next->n_routes) * sizeof(*next->routes), RTE_CACHE_LINE_SIZE);
+	if (next->routes == NULL)
+		return -ENOMEM;
+	free_route = next->routes;
+	for (uint16_t t = 0; t < next->config->n_taps; t++)
+		for (uint16_t q = 0; ret == 0 && q < rx_port(next, t)->n_rx_queues; q++)
+			ret = make_outlets(engine, next, t, q, &free_route);
+	return ret;
+}
+
+const struct fc_route *fc_generation_route(const struct fc_generation *generation, uint16_t tap,
+	uint16_t queue, const struct fc_feed *feed)
+{
+	const struct fc_outlets *outlets = &generation->outlets[tap][queue];
+
+	for (uint16_t i = 0; i < outlets->n_routes; i++)
+		for (uint16_t f = 0; f < outlets->routes[i].n_feeds; f++)
+			if (outlets->routes[i].feeds[f] == feed)
+				return &outlets->routes[i];
+	return NULL;
+}
+
+/* The table of fragments of a queue where tunnels end: it goes on, or is made. */
+static int have_reassembly(const struct fc_generation *now, const struct fc_plan_port *plan,
+	const struct fc_port *port, struct fc_queue *queue)
+{
 	const struct fc_reassembly_limits limits = {
 		.max_datagrams = FC_REASSEMBLY_DATAGRAMS,
 		.max_mbufs = FC_REASSEMBLY_MBUFS,
 		.timeout_cycles = rte_get_tsc_hz() / 1000 * FC_REASSEMBLY_MS,
 	};
-	struct fc_queue *queue = &port->queues[id];
 
-	*queue = (struct fc_queue){
-		.port = port,
-		.id = id,
-		.how = { .pool = port->rx_pool, .reach = UINT32_MAX },
-	};
-	queue->intakes = calloc(RTE_MAX(engine->config->n_taps, 1), sizeof(struct fc_intake *));
-	if (queue->intakes == NULL)
-		return -ENOMEM;
-	for (uint16_t t = 0; t < engine->config->n_taps; t++)
-		if (engine->plan->taps[t].port == port_index)
-			queue->intakes[queue->n_intakes++] = &engine->taps[t].intakes[id];
-	if (port->station != NULL) {
-		queue->ends = &port->station->ends;
-		queue->heard = port->station->heard[id];
-	}
-	if (!plan->ends)
+	for (uint16_t i = 0; now != NULL && i < now->plan->n_ports; i++)
+		if (now->ports[i] == port && now->queues[i] != NULL &&
+			queue->id < now->plan->ports[i].n_rx_queues)
+			queue->reassembly = now->queues[i][queue->id].reassembly;
+	if (queue->reassembly != NULL) {
+		queue->borrows_reassembly = true;
 		return 0;
+	}
 	queue->reassembly = fc_reassembly_new(&limits, plan->facts.socket);
 	return queue->reassembly != NULL ? 0 : -ENOMEM;
 }
 
-static int make_queues(struct fc_engine *engine, uint16_t port_index)
+/* Set up one rx queue with what the port's taps take from it. */
+static int make_queue(const struct fc_generation *now, struct fc_generation *next,
+	uint16_t port_index, uint16_t id)
 {
-	const struct fc_plan_port *plan = &engine->plan->ports[port_index];
-	struct fc_port *port = &engine->ports[port_index];
+	const struct fc_plan_port *plan = &next->plan->ports[port_index];
+	struct fc_station *station = next->stations[port_index];
+	struct fc_queue *queue = &next->queues[port_index][id];
+
+	*queue = (struct fc_queue){
+		.port = next->ports[port_index],
+		.id = id,
+		.how = { .pool = next->rx_pools[port_index], .reach = UINT32_MAX },
+	};
+	queue->intakes = calloc(RTE_MAX(next->config->n_taps, 1), sizeof(struct fc_intake *));
+	if (queue->intakes == NULL)
+		return -ENOMEM;
+	for (uint16_t t = 0; t < next->config->n_taps; t++)
+		if (next->plan->taps[t].port == port_index)
+			queue->intakes[queue->n_intakes++] = &next->taps[t]->intakes[id];
+	if (station != NULL) {
+		queue->ends = &station->ends;
+		queue->heard = station->heard[id];
+	}
+	return plan->ends ? have_reassembly(now, plan, queue->port, queue) : 0;
+}
+
+static int make_queues(
+	const struct fc_generation *now, struct fc_generation *next, uint16_t port_index)
+{
+	const struct fc_plan_port *plan = &next->plan->ports[port_index];
 	int ret = 0;
 
 	if (!plan->receives)
 		return 0;
-	port->queues = rte_zmalloc_socket("fluxcap_queues",
-		plan->n_rx_queues * sizeof(*port->queues), RTE_CACHE_LINE_SIZE, plan->facts.socket);
-	if (port->queues == NULL)
+	next->queues[port_index] =
+		rte_zmalloc_socket("fluxcap_queues", plan->n_rx_queues * sizeof(struct fc_queue),
+			RTE_CACHE_LINE_SIZE, plan->facts.socket);
+	if (next->queues[port_index] == NULL)
 		return -ENOMEM;
 	for (uint16_t q = 0; ret == 0 && q < plan->n_rx_queues; q++)
-		ret = make_queue(engine, port_index, q);
+		ret = make_queue(now, next, port_index, q);
 	return ret;
 }
 
-static void free_queues(struct fc_engine *engine, uint16_t port_index)
+static int allocate_work(
+	const struct fc_engine *engine, const struct fc_generation *next, struct fc_work *work)
 {
-	const struct fc_plan_port *plan = &engine->plan->ports[port_index];
-	struct fc_port *port = &engine->ports[port_index];
+	uint32_t n_queues = 0;
 
-	for (uint16_t q = 0; port->queues != NULL && q < plan->n_rx_queues; q++) {
-		fc_reassembly_free(port->queues[q].reassembly);
-		free(port->queues[q].intakes);
-	}
-	rte_free(port->queues);
-	port->queues = NULL;
+	for (uint16_t i = 0; i < next->plan->n_ports; i++)
+		n_queues += next->plan->ports[i].n_rx_queues;
+	work->idle_us = next->config->lcores.idle_us;
+	work->queues = calloc(n_queues + 1U, sizeof(struct fc_queue *));
+	work->ears = calloc(n_queues + 1U, sizeof(struct fc_queue *));
+	work->feeds = calloc(next->n_feeds + 1U, sizeof(struct fc_feed *));
+	work->inbound = calloc(engine->n_lanes, sizeof(struct fc_inbound *));
+	work->stations = calloc(next->plan->n_ports + 1U, sizeof(struct fc_station *));
+	return work->queues != NULL && work->ears != NULL && work->feeds != NULL &&
+			       work->inbound != NULL && work->stations != NULL
+		       ? 0
+		       : -ENOMEM;
 }
 
-/* Give each lane its rx queues, feeds and stations. */
-static void fill_lane(struct fc_engine *engine, uint16_t index)
+/* Give a lane its rx queues, feeds, stations and handoffs. */
+static void fill_work(const struct fc_engine *engine, struct fc_generation *next, uint16_t lane)
 {
-	struct fc_lane *lane = &engine->lanes[index];
+	struct fc_work *work = &next->works[lane];
 
-	for (uint16_t i = 0; i < engine->plan->n_ports; i++) {
-		const struct fc_plan_port *plan = &engine->plan->ports[i];
-		struct fc_port *port = &engine->ports[i];
+	for (uint16_t i = 0; i < next->plan->n_ports; i++) {
+		const struct fc_plan_port *plan = &next->plan->ports[i];
+		struct fc_queue *queues = next->queues[i];
 
-		for (uint16_t q = 0; port->queues != NULL && q < plan->n_rx_queues; q++)
-			if (plan->rx_lanes[q] == index && plan->is_tap)
-				lane->queues[lane->n_queues++] = &port->queues[q];
-			else if (plan->rx_lanes[q] == index)
-				lane->ears[lane->n_ears++] = &port->queues[q];
-		if (port->station != NULL && plan->sends && plan->tx_lane == index)
-			lane->stations[lane->n_stations++] = port->station;
+		for (uint16_t q = 0; queues != NULL && q < plan->n_rx_queues; q++)
+			if (next->lane_of[plan->rx_lanes[q]] != lane)
+				continue;
+			else if (plan->is_tap)
+				work->queues[work->n_queues++] = &queues[q];
+			else
+				work->ears[work->n_ears++] = &queues[q];
+		if (next->stations[i] != NULL && plan->sends &&
+			next->lane_of[plan->tx_lane] == lane)
+			work->stations[work->n_stations++] = next->stations[i];
 	}
-	for (uint16_t t = 0; t < engine->config->n_taps; t++) {
+	for (uint16_t t = 0; t < next->config->n_taps; t++) {
 		uint16_t n_sharing;
 
-		lane->n_feeds = (uint16_t)(lane->n_feeds + collect_feeds(engine, t, index,
-								   lane->feeds + lane->n_feeds,
+		work->n_feeds = (uint16_t)(work->n_feeds + collect_feeds(next, t, lane,
+								   work->feeds + work->n_feeds,
 								   &n_sharing));
 	}
+	for (uint16_t from = 0; from < engine->n_lanes; from++) {
+		struct fc_inbound *inbound =
+			engine->inbounds[(size_t)from * engine->n_lanes + lane];
+
+		if (inbound != NULL)
+			work->inbound[work->n_inbound++] = inbound;
+	}
 }
 
-static int make_lanes(struct fc_engine *engine)
+static void number_lanes(const struct fc_engine *engine, struct fc_generation *next)
 {
-	uint32_t n_ports = engine->plan->n_ports, n_queues = 0;
-
-	for (uint16_t i = 0; i < n_ports; i++) {
-		n_queues += engine->plan->ports[i].n_rx_queues;
-		if (make_queues(engine, i) != 0)
-			return -ENOMEM;
-	}
-	for (uint16_t l = 0; l < engine->plan->n_lanes; l++) {
-		struct fc_lane *lane = &engine->lanes[l];
-
-		lane->lcore_id = engine->plan->lanes[l].lcore.id;
-		lane->idle_us = engine->config->lcores.idle_us;
-		lane->queues = calloc(n_queues + 1U, sizeof(struct fc_queue *));
-		lane->ears = calloc(n_queues + 1U, sizeof(struct fc_queue *));
-		lane->feeds = calloc(engine->n_feeds + 1U, sizeof(struct fc_feed *));
-		lane->inbound = calloc(engine->plan->n_lanes, sizeof(*lane->inbound));
-		lane->stations = calloc(n_ports, sizeof(struct fc_station *));
-		if (lane->queues == NULL || lane->ears == NULL || lane->feeds == NULL ||
-			lane->inbound == NULL || lane->stations == NULL)
-			return -ENOMEM;
-		fill_lane(engine, l);
-	}
-	return 0;
+	for (uint16_t l = 0; l < next->plan->n_lanes; l++)
+		while (engine->lcores[next->lane_of[l]].id != next->plan->lanes[l].lcore.id)
+			next->lane_of[l]++;
 }
 
-int fc_wiring_make(struct fc_engine *engine, struct fc_findings *findings)
+int fc_wiring_make(struct fc_engine *engine, struct fc_generation *next)
 {
-	uint32_t n_lanes = engine->plan->n_lanes;
+	int ret = 0;
 
-	engine->handoffs = calloc((size_t)n_lanes * n_lanes, sizeof(*engine->handoffs));
-	engine->lanes =
-		rte_zmalloc("fluxcap_lanes", n_lanes * sizeof(*engine->lanes), RTE_CACHE_LINE_SIZE);
-	if (engine->handoffs == NULL || engine->lanes == NULL || make_lanes(engine) != 0 ||
-		make_routes(engine) != 0) {
-		fc_findings_add(
-			findings, FC_ERROR, "", "out of memory for the rings between lcores");
-		return -ENOMEM;
+	number_lanes(engine, next);
+	for (uint16_t i = 0; ret == 0 && i < next->plan->n_ports; i++)
+		ret = make_queues(engine->now, next, i);
+	if (ret == 0)
+		ret = make_routes(engine, next);
+	for (uint16_t l = 0; ret == 0 && l < engine->n_lanes; l++) {
+		ret = allocate_work(engine, next, &next->works[l]);
+		if (ret == 0)
+			fill_work(engine, next, l);
 	}
-	return 0;
+	return ret;
 }
 
-void fc_wiring_free(struct fc_engine *engine)
+static void free_queues(struct fc_generation *generation, uint16_t port_index)
 {
-	uint32_t n_lanes = engine->plan != NULL ? engine->plan->n_lanes : 0;
+	const struct fc_plan_port *plan = &generation->plan->ports[port_index];
+	struct fc_queue *queues = generation->queues[port_index];
 
-	for (uint16_t i = 0; engine->ports != NULL && i < engine->plan->n_ports; i++)
-		free_queues(engine, i);
-	for (uint32_t i = 0; engine->routes != NULL && i < engine->n_routes; i++)
-		free(engine->routes[i].feeds);
-	rte_free(engine->routes);
-	for (uint32_t l = 0; engine->lanes != NULL && l < n_lanes; l++) {
-		struct fc_lane *lane = &engine->lanes[l];
-
-		for (uint16_t i = 0; i < lane->n_inbound; i++)
-			free(lane->inbound[i].routes);
-		free(lane->inbound);
-		free(lane->queues);
-		free(lane->ears);
-		free(lane->feeds);
-		free(lane->stations);
+	for (uint16_t q = 0; queues != NULL && q < plan->n_rx_queues; q++) {
+		if (!queues[q].borrows_reassembly && queues[q].reassembly != NULL) {
+			fc_reassembly_expire(queues[q].reassembly, UINT64_MAX);
+			fc_reassembly_free(queues[q].reassembly);
+		}
+		free(queues[q].intakes);
 	}
-	rte_free(engine->lanes);
-	for (uint32_t i = 0; engine->handoffs != NULL && i < n_lanes * n_lanes; i++)
-		rte_ring_free(engine->handoffs[i].ring);
-	free(engine->handoffs);
+	rte_free(queues);
+}
+
+void fc_wiring_free(const struct fc_engine *engine, struct fc_generation *generation)
+{
+	for (uint16_t i = 0; generation->queues != NULL && i < generation->plan->n_ports; i++)
+		free_queues(generation, i);
+	for (uint32_t i = 0; generation->routes != NULL && i < generation->n_routes; i++)
+		free(generation->routes[i].feeds);
+	rte_free(generation->routes);
+	for (uint32_t i = 0;
+		generation->tables != NULL && i < (uint32_t)engine->n_lanes * engine->n_lanes; i++)
+		free(generation->tables[i]);
+	for (uint16_t l = 0; generation->works != NULL && l < engine->n_lanes; l++) {
+		struct fc_work *work = &generation->works[l];
+
+		free(work->queues);
+		free(work->ears);
+		free(work->feeds);
+		free(work->inbound);
+		free(work->stations);
+	}
 }

@@ -52,7 +52,7 @@ static void test_phases(void **state)
 {
 	struct fc_edits none = rig_no_edits();
 	struct fc_queue *queues[1];
-	struct fc_lane lane = { .n_queues = 1, .queues = queues, .idle_us = 10 };
+	struct fc_lane lane = { .work = { .n_queues = 1, .queues = queues, .idle_us = 10 } };
 	pthread_t thread;
 	struct rig_tap tap;
 
@@ -84,13 +84,13 @@ static void test_inbound(void **state)
 	struct rig_port ports[2];
 	struct fc_output outputs[2];
 	struct fc_feed feeds[2], *of_route[2][1] = { { &feeds[0] }, { &feeds[1] } };
-	struct fc_route routes[2], *by_index[2] = { &routes[0], &routes[1] };
+	/* One of either generation. */
+	struct fc_route routes[2], *even[1] = { &routes[0] }, *odd[1] = { &routes[1] };
 	struct fc_handoff handoff = { .ring = rte_ring_create("handoff", FC_HANDOFF_WORDS,
 					      SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ) };
-	struct fc_inbound inbound = {
-		.reader.handoff = &handoff, .routes = by_index, .n_routes = 2
-	};
-	struct fc_lane lane = { .n_inbound = 1, .inbound = &inbound };
+	struct fc_inbound inbound = { .reader.handoff = &handoff, .routes = { even, odd } };
+	struct fc_inbound *list[1] = { &inbound };
+	struct fc_lane lane = { .work = { .n_inbound = 1, .inbound = list } };
 	_Atomic uint64_t reached = 40;
 	pthread_t thread;
 
@@ -104,7 +104,8 @@ static void test_inbound(void **state)
 	for (unsigned i = 0; i < 40; i++) {
 		struct rte_mbuf *packet = rig_frame(*state, i, LENGTH, 0, 0);
 
-		fc_handoff_push(&handoff, i % 4 == 3, i, &packet, 1);
+		fc_handoff_push(&handoff, (uint16_t)((i % 4 == 3) << FC_ROUTE_PARITY_SHIFT), i,
+			&packet, 1);
 	}
 	while (fc_tally_read(&feeds[0].tx).packets < 30 || fc_tally_read(&feeds[1].tx).packets < 10)
 		sched_yield();
@@ -153,7 +154,7 @@ static void test_turns(void **state)
 	struct rte_mempool *pool = fixture_pool_new("turns", 4095, 2048);
 	struct fc_edits none = rig_no_edits();
 	struct fc_feed feeds[3], *list[3] = { &feeds[0], &feeds[1], &feeds[2] };
-	struct fc_lane lane = { .n_feeds = 3, .feeds = list };
+	struct fc_lane lane = { .work = { .n_feeds = 3, .feeds = list } };
 	struct rte_eth_fp_ops *ops;
 	_Atomic uint64_t reached = 0;
 	struct fc_output output;

@@ -77,11 +77,11 @@ static void test_check(void **state)
 	(void)state;
 	begin(&s);
 	pool = fc_pool_new("tap", 0, &s.plan->ports[0].pool, s.plan, "taps.a", s.findings);
-	fc_pool_check(pool, &s.plan->ports[0].pool, s.findings);
-	fc_pool_check(NULL, &s.plan->ports[0].pool, s.findings);
+	fc_pool_check(pool, s.plan->ports[0].pool.n_kept, s.findings);
+	fc_pool_check(NULL, s.plan->ports[0].pool.n_kept, s.findings);
 	assert_int_equal(fc_findings_count(s.findings), 0);
 	packet = rte_pktmbuf_alloc(pool);
-	fc_pool_check(pool, &s.plan->ports[0].pool, s.findings);
+	fc_pool_check(pool, s.plan->ports[0].pool.n_kept, s.findings);
 	assert_int_equal(fc_findings_n_errors(s.findings), 1);
 	assert_string_equal(fc_findings_get(s.findings, 0).place, "fc_tap_0");
 	assert_memory_equal(fc_findings_get(s.findings, 0).text, "1 of ", 5);

@@ -18,10 +18,13 @@
  */
 struct fc_engine;
 
+/** A configuration that is ready to take the place of the running one. */
+struct fc_change;
+
 /**
  * Take ports, memory and filters: everything that can fail.
  *
- * @param config    Must outlive the engine.
+ * @param config    The engine's from now on; when this fails it stays the caller's.
  * @param findings  Gets what is wrong, and warnings.
  * @param engine    Gets the engine, its ports started; free it with fc_engine_free().
  * @return          0; -EINVAL when the configuration asks for ports, queues or lcores that EAL does
@@ -30,7 +33,57 @@ struct fc_engine;
  *                  Nothing is held then.
  */
 int fc_engine_new(
-	const struct fc_config *config, struct fc_findings *findings, struct fc_engine **engine);
+	struct fc_config *config, struct fc_findings *findings, struct fc_engine **engine);
+
+/** The configuration that runs: the engine's, until fc_engine_apply() replaces it. */
+const struct fc_config *fc_engine_config(const struct fc_engine *engine);
+
+/**
+ * Find out whether a configuration can take the place of the running one, and what it would change.
+ * Nothing is taken, so too little memory is not found out.
+ *
+ * @param findings  Gets errors, warnings, and a note for each difference.
+ * @return          0; -EINVAL or -ENOMEM. Control thread.
+ */
+int fc_engine_check(
+	struct fc_engine *engine, const struct fc_config *config, struct fc_findings *findings);
+
+/**
+ * Prepare a configuration beside the running one: everything that can fail or take time. Ports that
+ * it needs are plugged in and started; those whose settings change are set up anew, and what is to
+ * be sent by them waits until fc_engine_apply(), which must follow soon.
+ *
+ * @param config    The change's on success; when this fails it stays the caller's. NULL: the
+ *                  running one again, for the sake of ports that have returned.
+ * @param findings  Gets errors, warnings, and a note for each difference.
+ * @param change    Gets what fc_engine_apply() is to be given.
+ * @return          0; -EINVAL, -ENOMEM or -EIO as fc_engine_new(): nothing has changed then.
+ *                  Control thread.
+ */
+int fc_engine_prepare(struct fc_engine *engine, struct fc_config *config,
+	struct fc_findings *findings, struct fc_change **change);
+
+/**
+ * Let the change take place. What is the same in both configurations goes on: its packets, counters
+ * and what its tunnels count. Outputs that change do so between two packets.
+ *
+ * It waits for some rounds of the lcores. Nobody may read statistics meanwhile. Frees the change
+ * and the configuration that ran before.
+ *
+ * @param findings  Gets a note for each feed that is no more: what it has sent and lost. Control
+ *                  thread.
+ */
+void fc_engine_apply(
+	struct fc_engine *engine, struct fc_change *change, struct fc_findings *findings);
+
+/**
+ * Whether a port that had gone, or was absent, is there again: then fc_engine_prepare() without a
+ * configuration takes it.
+ *
+ * @param now_ms  Of CLOCK_MONOTONIC. It looks once a second at most, and less often while it says
+ *                yes in vain. Control thread.
+ */
+bool fc_engine_has_returned(struct fc_engine *engine, uint64_t now_ms);
 
 /** Make the worker lcores work. @return 0, or -errno when one is busy with something else. */
 int fc_engine_start(struct fc_engine *engine);

@@ -38,7 +38,7 @@ struct fc_port_facts {
 	char driver[32];
 	bool is_absent;	 /**< it is not there; the facts are assumed */
 	bool is_running; /**< as the plan before has it */
-	int socket;	/**< NUMA node, -1: any */
+	int socket;	 /**< NUMA node, -1: any */
 	uint16_t max_rx_queues;
 	uint16_t max_tx_queues;
 	uint16_t rx_queues;	 /**< to poll unless configured otherwise, at least 1 */

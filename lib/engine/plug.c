@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_bus_vdev.h>
+#include <rte_dev.h>
+
+#include "state.h"
+
+/* Devices that come and go while EAL runs. */
+
+static const struct fc_device *find_device(const struct fc_engine *engine, const char *name)
+{
+	for (uint16_t i = 0; i < engine->n_devices; i++)
+		if (strcmp(engine->devices[i].name, name) == 0)
+			return &engine->devices[i];
+	return NULL;
+}
+
+/* The arguments to plug a device in with, or NULL: it is not to be tried. */
+static const char *find_args(
+	const struct fc_engine *engine, const struct fc_config *config, const char *name)
+{
+	const struct fc_port_config *told = fc_config_port(config, name);
+	const struct fc_device *device = find_device(engine, name);
+	const struct fc_plan_port *plan =
+		engine->now != NULL ? fc_plan_find_port(engine->now->plan, name) : NULL;
+
+	if (told != NULL && told->devargs != NULL)
+		return told->devargs;
+	if (plan != NULL && !plan->facts.is_absent) /* it has gone, and may have returned */
+		return engine->now->ports[plan - engine->now->plan->ports]->device_args;
+	if (device != NULL)
+		return device->args;
+	/* At the start what EAL has is what it was allowed to have. */
+	return engine->is_running && strchr(name, ':') != NULL ? "" : NULL;
+}
+
+bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config, const char *name)
+{
+	return find_args(engine, config, name) != NULL;
+}
+
+/* Without memory for that it stays plugged in, which does no harm. */
+static void note_plugged(struct fc_engine *engine, const char *name)
+{
+	char(*list)[FC_PORT_NAME_SIZE] =
+		realloc(engine->plugged, (engine->n_plugged + 1U) * sizeof(*list));
+
+	if (list == NULL)
+		return;
+	engine->plugged = list;
+	snprintf(list[engine->n_plugged++], sizeof(*list), "%s", name);
+}
+
+int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const char *name)
+{
+	const char *args = find_args(engine, config, name);
+	char text[FC_PORT_NAME_SIZE + FC_DEVICE_ARGS_SIZE];
+
+	if (args == NULL)
+		return -ENODEV;
+	snprintf(text, sizeof(text), "%s%s%s", name, args[0] != '\0' ? "," : "", args);
+	if (rte_dev_probe(text) != 0)
+		return -ENODEV;
+	note_plugged(engine, name);
+	return 0;
+}
+
+void fc_plug_undo(struct fc_engine *engine)
+{
+	for (uint16_t i = 0; i < engine->n_plugged; i++) {
+		struct rte_eth_dev_info info;
+		uint16_t id;
+
+		if (rte_eth_dev_get_port_by_name(engine->plugged[i], &id) == 0 &&
+			rte_eth_dev_info_get(id, &info) == 0)
+			rte_dev_remove(info.device);
+	}
+	engine->n_plugged = 0;
+}
+
+static void remember(struct fc_engine *engine, const char *name, const char *args)
+{
+	struct fc_device *device = (struct fc_device *)(uintptr_t)find_device(engine, name);
+
+	if (device == NULL) {
+		struct fc_device *list =
+			realloc(engine->devices, (engine->n_devices + 1U) * sizeof(*list));
+
+		if (list == NULL)
+			return;
+		engine->devices = list;
+		device = &list[engine->n_devices++];
+	}
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->args, sizeof(device->args), "%s", args);
+}
+
+/* Whether another port is of the same device. */
+static bool is_shared(const struct fc_engine *engine, const struct fc_port *port)
+{
+	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++)
+		if (engine->now->ports[i] != port && engine->now->ports[i]->device == port->device)
+			return true;
+	return false;
+}
+
+void fc_plug_out(struct fc_engine *engine, struct fc_port *port)
+{
+	struct rte_device *device = port->device;
+	bool is_there = port->is_started &&
+			!atomic_load_explicit(&port->is_removed, memory_order_relaxed) &&
+			!is_shared(engine, port);
+
+	if (port->device_args[0] != '\0' || port->is_started)
+		remember(engine, port->plan->facts.name, port->device_args);
+	fc_port_stop(port);
+	if (is_there)
+		rte_dev_remove(device);
+}
+
+void fc_plug_end(struct fc_engine *engine)
+{
+	free(engine->devices);
+	free(engine->plugged);
+}
