@@ -104,8 +104,8 @@ static void test_inbound(void **state)
 	for (unsigned i = 0; i < 40; i++) {
 		struct rte_mbuf *packet = rig_frame(*state, i, LENGTH, 0, 0);
 
-		fc_handoff_push(&handoff, (uint16_t)((i % 4 == 3) << FC_ROUTE_PARITY_SHIFT), i,
-			&packet, 1);
+		fc_handoff_push(
+			&handoff, (uint16_t)((i % 4 == 3) << FC_ROUTE_PARITY_SHIFT), i, &packet, 1);
 	}
 	while (fc_tally_read(&feeds[0].tx).packets < 30 || fc_tally_read(&feeds[1].tx).packets < 10)
 		sched_yield();
