@@ -31,6 +31,24 @@ int fc_backlog_begin(struct fc_backlog *backlog, uint32_t n_packets, int socket)
 	return backlog->words != NULL ? 0 : -ENOMEM;
 }
 
+bool fc_backlog_holds(const struct fc_backlog *backlog, uint32_t n_packets)
+{
+	return count_words(n_packets) <= backlog->mask + 1;
+}
+
+void fc_backlog_grow(struct fc_backlog *backlog, struct fc_backlog *larger)
+{
+	uint64_t *words = larger->words;
+	uint64_t mask = larger->mask;
+
+	for (uint64_t at = backlog->tail; at < backlog->head; at++)
+		words[at & mask] = backlog->words[at & backlog->mask];
+	larger->words = backlog->words;
+	larger->mask = backlog->mask;
+	backlog->words = words;
+	backlog->mask = mask;
+}
+
 void fc_backlog_end(struct fc_backlog *backlog)
 {
 	rte_free(backlog->words);

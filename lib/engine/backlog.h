@@ -42,6 +42,17 @@ uint64_t fc_backlog_size(uint32_t n_packets);
  */
 int fc_backlog_begin(struct fc_backlog *backlog, uint32_t n_packets, int socket);
 
+/** Whether its memory is enough for that. */
+bool fc_backlog_holds(const struct fc_backlog *backlog, uint32_t n_packets);
+
+/**
+ * Go on in larger memory.
+ *
+ * @param larger  Begun for more packets than @p backlog, and empty. It gets the memory that is not
+ *                needed any more; nothing but fc_backlog_end() is to be done with it then.
+ */
+void fc_backlog_grow(struct fc_backlog *backlog, struct fc_backlog *larger);
+
 /** Give the memory back; the packets must be gone. */
 void fc_backlog_end(struct fc_backlog *backlog);
 

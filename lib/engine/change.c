@@ -34,6 +34,8 @@ struct fc_change {
 	struct fc_intake_order *intakes;
 	struct fc_feed_order *feeds;
 	struct fc_table_order *tables;
+	struct fc_backlog *backlogs; /* for feeds of which the rings become larger */
+	uint32_t n_backlogs;
 };
 
 static void check_list(const uint16_t *before, uint16_t n_before, const uint16_t *after,
@@ -80,6 +82,9 @@ static void free_change(struct fc_change *change)
 	free(change->intakes);
 	free(change->feeds);
 	free(change->tables);
+	for (uint32_t i = 0; i < change->n_backlogs; i++)
+		fc_backlog_end(&change->backlogs[i]);
+	free(change->backlogs);
 	free(change);
 }
 
@@ -154,7 +159,25 @@ static bool has_feed(const struct fc_generation *generation, const struct fc_fee
 	return false;
 }
 
-static void order_feeds(const struct fc_engine *engine, struct fc_change *change, uint16_t lane,
+/* Where a feed's tap gets a larger ring, its backlog gets memory for that. */
+static int order_feed(const struct fc_engine *engine, struct fc_change *change, uint16_t output,
+	uint16_t tap, struct fc_feed *feed, struct fc_feed_order *order)
+{
+	const struct fc_plan_tap *plan = &change->next->plan->taps[tap];
+	struct fc_backlog *larger = &change->backlogs[change->n_backlogs];
+
+	*order = (struct fc_feed_order){ feed, change->next->outputs[output], plan->window, NULL };
+	if (!has_feed(engine->now, feed) || fc_backlog_holds(&feed->backlog, plan->wanted))
+		return 0;
+	if (fc_backlog_begin(
+		    larger, plan->wanted, change->next->plan->ports[plan->port].facts.socket) != 0)
+		return -ENOMEM;
+	order->larger = larger;
+	change->n_backlogs++;
+	return 0;
+}
+
+static int order_feeds(const struct fc_engine *engine, struct fc_change *change, uint16_t lane,
 	struct fc_feed_order **free_feed)
 {
 	const struct fc_generation *next = change->next;
@@ -169,11 +192,9 @@ static void order_feeds(const struct fc_engine *engine, struct fc_change *change
 
 		for (uint16_t i = 0; next->lane_of[port->tx_lane] == lane && i < config->n_from;
 			i++)
-			*at++ = (struct fc_feed_order){
-				.feed = next->feeds[next->first_feed[o] + i],
-				.output = next->outputs[o],
-				.window = next->plan->taps[config->from[i]].window,
-			};
+			if (order_feed(engine, change, o, config->from[i],
+				    next->feeds[next->first_feed[o] + i], at++) != 0)
+				return -ENOMEM;
 	}
 	forget->n_feeds = (uint16_t)(at - forget->feeds);
 	/* A window that becomes smaller does so before others need the buffers. */
@@ -182,11 +203,13 @@ static void order_feeds(const struct fc_engine *engine, struct fc_change *change
 		struct fc_feed_order order = forget->feeds[i];
 
 		order.output = order.feed->output;
+		forget->feeds[i].larger = NULL;
 		if (has_feed(engine->now, order.feed))
 			*at++ = order;
 	}
 	learn->n_feeds = (uint16_t)(at - learn->feeds);
 	*free_feed = at;
+	return 0;
 }
 
 static int make_orders(const struct fc_engine *engine, struct fc_change *change)
@@ -205,7 +228,9 @@ static int make_orders(const struct fc_engine *engine, struct fc_change *change)
 	free_intake = change->intakes = calloc(count_intakes(next) + 1U, sizeof(*change->intakes));
 	free_table = change->tables = calloc(2 * n_lanes * n_lanes, sizeof(*change->tables));
 	free_feed = change->feeds = calloc(2U * next->n_feeds + 1U, sizeof(*change->feeds));
-	if (change->intakes == NULL || change->tables == NULL || change->feeds == NULL)
+	change->backlogs = calloc(next->n_feeds + 1U, sizeof(*change->backlogs));
+	if (change->intakes == NULL || change->tables == NULL || change->feeds == NULL ||
+		change->backlogs == NULL)
 		return -ENOMEM;
 	for (uint16_t l = 0; l < n_lanes; l++) {
 		const struct fc_work *to = &next->works[l];
@@ -224,7 +249,8 @@ static int make_orders(const struct fc_engine *engine, struct fc_change *change)
 		change->orders[FORGET][l].work = *to;
 		order_tables(engine, change, l, &free_table);
 		order_intakes(change, l, &free_intake);
-		order_feeds(engine, change, l, &free_feed);
+		if (order_feeds(engine, change, l, &free_feed) != 0)
+			return -ENOMEM;
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <rte_devargs.h>
 #include <rte_kvargs.h>
+#include <rte_ring.h>
 
 #include "driver.h"
 
@@ -130,4 +131,30 @@ void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_inf
 bool fc_driver_loops(const struct fc_port_facts *facts)
 {
 	return strcmp(facts->driver, "net_ring") == 0;
+}
+
+bool fc_driver_restarts(const struct fc_port_facts *facts)
+{
+	return strcmp(facts->driver, "net_af_packet") != 0;
+}
+
+#define MAX_RINGS 16 /* RTE_PMD_RING_MAX_RX_RINGS of the driver */
+
+void fc_driver_clean_up(const struct fc_port_facts *facts, const char *args)
+{
+	char name[FC_PORT_NAME_SIZE + 24];
+
+	/* With arguments they may be somebody else's. */
+	if (strcmp(facts->driver, "net_ring") != 0 || args[0] != '\0')
+		return;
+	for (unsigned i = 0; i < MAX_RINGS; i++) {
+		struct rte_ring *ring;
+		void *packet;
+
+		snprintf(name, sizeof(name), "ETH_RXTX%u_%s", i, facts->name);
+		ring = rte_ring_lookup(name);
+		while (ring != NULL && rte_ring_dequeue(ring, &packet) == 0)
+			rte_pktmbuf_free(packet);
+		rte_ring_free(ring);
+	}
 }

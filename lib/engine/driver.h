@@ -14,6 +14,19 @@
  */
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info);
 
+/** Whether a port of this driver can be started again after it was stopped; else it has to be
+ * unplugged and plugged in (net_af_packet, which closes its sockets for good). */
+bool fc_driver_restarts(const struct fc_port_facts *facts);
+
+/**
+ * Free what a driver leaves behind when its device is unplugged, or it could not be plugged in
+ * again (net_ring leaves rings with what is in them).
+ *
+ * @param facts  Of the port that was unplugged.
+ * @param args   That its device had.
+ */
+void fc_driver_clean_up(const struct fc_port_facts *facts, const char *args);
+
 /** Whether what was sent on a port of this driver can be received from it again (net_ring). */
 bool fc_driver_loops(const struct fc_port_facts *facts);
 

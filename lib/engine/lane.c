@@ -147,6 +147,8 @@ void fc_lane_follow(struct fc_lane *lane, const struct fc_orders *orders)
 		inherit(order->output);
 		order->feed->output = order->output;
 		order->feed->window = order->window;
+		if (order->larger != NULL)
+			fc_backlog_grow(&order->feed->backlog, order->larger);
 	}
 }
 

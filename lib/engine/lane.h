@@ -59,6 +59,7 @@ struct fc_feed_order {
 	struct fc_feed *feed;
 	struct fc_output *output; /* of the same port */
 	uint64_t window;
+	struct fc_backlog *larger; /* memory for its backlog, NULL: it has enough */
 };
 
 /** The routes that come over a handoff. */

@@ -7,6 +7,7 @@
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
 
+#include "driver.h"
 #include "state.h"
 
 /* Devices that come and go while EAL runs. */
@@ -118,8 +119,8 @@ void fc_plug_out(struct fc_engine *engine, struct fc_port *port)
 	if (port->device_args[0] != '\0' || port->is_started)
 		remember(engine, port->plan->facts.name, port->device_args);
 	fc_port_stop(port);
-	if (is_there)
-		rte_dev_remove(device);
+	if (is_there && rte_dev_remove(device) == 0)
+		fc_driver_clean_up(&port->plan->facts, port->device_args);
 }
 
 void fc_plug_end(struct fc_engine *engine)

@@ -12,104 +12,11 @@
 #include <rte_malloc.h>
 
 #include "driver.h"
+#include "interface.h"
 #include "port.h"
 
-#define DEFAULT_DESCRIPTORS 1024
-#define LOOK_REST	    10 /* times as long as looking at the link took */
-#define IDLE_DESCRIPTORS    64
-#define DEFAULT_RSS	    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
-
-/* Ask the kernel about one of its interfaces; -errno, -ENODEV: it does not exist. */
-static int ask_interface(unsigned index, unsigned long what, struct ifreq *request)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	*request = (struct ifreq){ .ifr_ifindex = (int)index };
-	if (ioctl(fd, SIOCGIFNAME, request) != 0 || ioctl(fd, what, request) != 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static uint16_t interface_mtu(unsigned index)
-{
-	struct ifreq request;
-
-	if (index == 0 || ask_interface(index, SIOCGIFMTU, &request) != 0)
-		return 0;
-	return (uint16_t)RTE_MIN(request.ifr_mtu, UINT16_MAX);
-}
-
-static struct fc_limits read_limits(const struct rte_eth_desc_lim *limits)
-{
-	return (struct fc_limits){ limits->nb_min, limits->nb_max, limits->nb_align };
-}
-
-/* The largest MTU whose frames, tags included, the port receives. */
-static uint16_t largest_mtu(const struct rte_eth_dev_info *info)
-{
-	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-
-	if (info->max_rx_pktlen <= overhead || info->max_rx_pktlen - overhead > info->max_mtu)
-		return info->max_mtu;
-	return (uint16_t)(info->max_rx_pktlen - overhead);
-}
-
-static void fill_facts(
-	struct fc_port_facts *facts, uint16_t id, const struct rte_eth_dev_info *info)
-{
-	uint16_t n_rx = info->default_rxportconf.ring_size;
-	uint16_t n_tx = info->default_txportconf.ring_size;
-
-	snprintf(facts->driver, sizeof(facts->driver), "%s", info->driver_name);
-	facts->socket = rte_eth_dev_socket_id(id);
-	facts->max_rx_queues = info->max_rx_queues;
-	facts->max_tx_queues = info->max_tx_queues;
-	facts->rx_queues = 1;
-	facts->rx_descriptors = n_rx != 0 ? n_rx : DEFAULT_DESCRIPTORS;
-	facts->tx_descriptors = n_tx != 0 ? n_tx : DEFAULT_DESCRIPTORS;
-	facts->rx_limits = read_limits(&info->rx_desc_lim);
-	facts->tx_limits = read_limits(&info->tx_desc_lim);
-	facts->mtu = interface_mtu(info->if_index);
-	facts->max_mtu = largest_mtu(info);
-	facts->max_tx_frame = UINT32_MAX;
-	facts->is_virtual = info->if_index == 0 && info->max_rx_pktlen == UINT32_MAX;
-	facts->splits_rx = (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
-	facts->takes_segments = (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
-	/*
-	 * Some drivers refuse to have none, and without one dpdk-dumpcap cannot look at what is
-	 * sent.
-	 */
-	if (info->max_rx_queues != 0)
-		facts->idle_buffers = IDLE_DESCRIPTORS;
-	fc_driver_correct(facts, info);
-}
-
-int fc_port_facts(const char *name, struct fc_port_facts *facts)
-{
-	struct rte_eth_dev_info info;
-	uint16_t id;
-
-	memset(facts, 0, sizeof(*facts));
-	snprintf(facts->name, sizeof(facts->name), "%s", name);
-	if (rte_eth_dev_get_port_by_name(name, &id) != 0 || rte_eth_dev_info_get(id, &info) != 0)
-		return -ENODEV;
-	fill_facts(facts, id, &info);
-	return 0;
-}
-
-void fc_port_mac(const char *name, uint8_t mac[FC_MAC_SIZE])
-{
-	struct rte_ether_addr address = { 0 };
-	uint16_t id;
-
-	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
-		rte_eth_macaddr_get(id, &address);
-	memcpy(mac, address.addr_bytes, FC_MAC_SIZE);
-}
+#define LOOK_REST   10 /* times as long as looking at the link took */
+#define DEFAULT_RSS (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
 static int report(
 	struct fc_findings *findings, const struct fc_port *port, const char *what, int error)
@@ -237,7 +144,7 @@ static enum fc_port_state look_at_interface(const struct fc_port *port)
 {
 	struct ifreq request;
 
-	switch (ask_interface(port->interface_index, SIOCGIFFLAGS, &request)) {
+	switch (fc_interface_ask(port->interface_index, SIOCGIFFLAGS, &request)) {
 	case 0:
 		return (request.ifr_flags & IFF_RUNNING) != 0 ? FC_PORT_RUNNING : FC_PORT_DOWN;
 	case -ENODEV:
@@ -370,12 +277,33 @@ int fc_port_start(
 	return 0;
 }
 
+/* Take the device out and put it in again, as it was. */
+static int replug(struct fc_port *port, struct fc_findings *findings)
+{
+	char text[FC_PORT_NAME_SIZE + FC_DEVICE_ARGS_SIZE];
+	struct rte_device *device = port->device;
+	int ret;
+
+	snprintf(text, sizeof(text), "%s,%s", port->plan->facts.name, port->device_args);
+	fc_port_stop(port);
+	ret = rte_dev_remove(device);
+	if (ret == 0)
+		ret = rte_dev_probe(text);
+	if (ret != 0)
+		return report(findings, port, "plugging it in again", ret);
+	return start_device(port, findings);
+}
+
 int fc_port_restart(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
 {
 	struct rte_eth_dev_info info;
 	int ret, n_tx;
 
+	if (!fc_driver_restarts(&plan->facts)) {
+		follow_plan(port, plan);
+		return replug(port, findings);
+	}
 	pthread_mutex_lock(&port->lock);
 	rte_eth_dev_stop(port->id);
 	follow_plan(port, plan);

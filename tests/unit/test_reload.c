@@ -230,6 +230,69 @@ static void test_bad(void **state)
 	rte_mempool_free(pool);
 }
 
+/*
+ * A ring gets larger and smaller, and a port other descriptors, while an output is stalled: what
+ * waits goes on waiting as far as it has room, and everything is counted.
+ */
+static void test_rings(void **state)
+{
+	static const struct {
+		const char *ring, *more;
+		uint64_t bytes;
+	} steps[] = {
+		{ "4m", "", 4 << 20 },
+		{ "512k", "", 512 << 10 },
+		{ "2m", ",\"ports\":{\"net_null0\":{\"rx_descriptors\":512}}", 2 << 20 },
+		{ "8m", "", 8 << 20 },
+		{ "8m", ",\"ports\":{\"net_null0\":{\"mtu\":1500}}", 8 << 20 },
+		{ "1m", "", 1 << 20 },
+	};
+	uint64_t n_sent = 0;
+	struct far_port b;
+	struct run run;
+
+	(void)state;
+	far_port_make(&b, "b", 64);
+	run_make_port("net_null0", "");
+	run_start(&run, JSON("\"n\":{\"port\":\"net_null0\",\"ring\":\"1m\"}",
+				"\"b\":{\"port\":\"net_ring_b\",\"from\":[\"n\"]}"));
+	for (size_t i = 0; i < RTE_DIM(steps); i++) {
+		uint64_t n_overrun;
+		struct fc_feed_stats feed;
+		struct fc_tap_stats tap;
+		char json[512];
+
+		snprintf(json, sizeof(json),
+			"{\"taps\":{\"n\":{\"port\":\"net_null0\",\"ring\":\"%s\"}},"
+			"\"outputs\":{\"b\":{\"port\":\"net_ring_b\",\"from\":[\"n\"]}}%s}",
+			steps[i].ring, steps[i].more);
+		must_reload(&run, json);
+		assert_true(fc_engine_feed_stats(run.engine, 0, 0, &feed));
+		n_overrun = feed.drops[FC_DROP_OVERRUN].packets;
+		while (feed.drops[FC_DROP_OVERRUN].packets < n_overrun + 100) {
+			assert_true(fc_engine_feed_stats(run.engine, 0, 0, &feed));
+			sched_yield();
+		}
+		fc_engine_tap_stats(run.engine, 0, &tap);
+		assert_int_equal(tap.ring_bytes, steps[i].bytes);
+		/* Its backlog is as long as the ring allows; what another lcore was too slow for
+		 * is not in it. */
+		assert_true(feed.queued.packets <= tap.ring_buffers + 2 * FC_BURST);
+		if (!run_has_workers())
+			assert_true(feed.queued.packets >= tap.ring_buffers - 2 * FC_BURST);
+		n_sent += far_port_free(&b);
+		assert_true(fc_engine_feed_stats(run.engine, 0, 0, &feed));
+		assert_true(feed.tx.packets >= n_sent);
+	}
+	fc_engine_stop(run.engine, 0);
+	far_port_free(&b);
+	run_stop(&run, 0);
+	run_check(&run);
+	run_destroy(&run);
+	far_port_drop(&b);
+	assert_int_equal(rte_vdev_uninit("net_null0"), 0);
+}
+
 static int start_eal(void **state)
 {
 	char argument[64];
@@ -252,6 +315,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_change_one),
 		cmocka_unit_test(test_come_and_go),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_rings),
 	};
 
 	lcores = argc > 1 ? argv[1] : "0";

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <rte_common.h>
+
+#include "interface.h"
+
+int fc_interface_ask(unsigned index, unsigned long what, struct ifreq *request)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	*request = (struct ifreq){ .ifr_ifindex = (int)index };
+	if (ioctl(fd, SIOCGIFNAME, request) != 0 || ioctl(fd, what, request) != 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+uint16_t fc_interface_mtu(unsigned index)
+{
+	struct ifreq request;
+
+	if (index == 0 || fc_interface_ask(index, SIOCGIFMTU, &request) != 0)
+		return 0;
+	return (uint16_t)RTE_MIN(request.ifr_mtu, UINT16_MAX);
+}

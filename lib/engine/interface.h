@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_INTERFACE_H
+#define FC_INTERFACE_H
+
+#include <stdint.h>
+
+#include <net/if.h>
+
+/** The kernel interface behind a port. Control thread. */
+
+/**
+ * Ask the kernel about an interface (netdevice(7)).
+ *
+ * @param index    Of the interface.
+ * @param what     SIOCGIFMTU, SIOCGIFFLAGS and the like.
+ * @param request  Gets the answer.
+ * @return         0, or -errno; -ENODEV: it does not exist.
+ */
+int fc_interface_ask(unsigned index, unsigned long what, struct ifreq *request);
+
+/** Its MTU; 0: there is none. */
+uint16_t fc_interface_mtu(unsigned index);
+
+#endif
