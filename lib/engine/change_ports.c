@@ -61,9 +61,9 @@ static void put_back(struct fc_engine *engine, const struct fc_generation *next,
 			atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
 			fc_engine_settle(engine);
 			fc_port_stop(port);
-		} else if (fc_port_restart(port, plan, findings) != 0) {
-			/* What it said before does not help it now. */
-			atomic_store_explicit(&port->is_removed, true, memory_order_relaxed);
+		} else if (fc_port_restart(port, plan, findings) != 0 &&
+			   fc_port_replug(port, findings) != 0) {
+			fc_port_give_up(port);
 		}
 		port->plan = plan;
 	}

@@ -15,7 +15,8 @@
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info);
 
 /** Whether a port of this driver can be started again after it was stopped; else it has to be
- * unplugged and plugged in (net_af_packet, which closes its sockets for good). */
+ * unplugged and plugged in (net_af_packet closes its sockets for good, net_pcap forgets what it
+ * plays again and again). */
 bool fc_driver_restarts(const struct fc_port_facts *facts);
 
 /**

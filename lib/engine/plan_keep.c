@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "plan_pools.h"
 
 /* Bytes that the taps of a port ask for. */
@@ -24,20 +26,22 @@ static bool is_alike(const struct fc_plan_port *a, const struct fc_plan_port *b)
 	       a->pool.data_room == b->pool.data_room;
 }
 
-static void warn(
-	const struct fc_plan *plan, const struct fc_plan_tap *tap, struct fc_findings *findings)
+static void warn(const struct fc_plan *plan, const struct fc_plan_tap *tap, bool is_short,
+	struct fc_findings *findings)
 {
 	char place[FC_NAME_SIZE + 16];
 
 	snprintf(place, sizeof(place), "taps.%s.ring", plan->config->taps[tap - plan->taps].name);
 	fc_findings_add(findings, FC_WARNING, place,
-		"has room for %u packets, not for %u, until fluxcap is started again: its outputs "
-		"need more of the buffers than before",
-		tap->window, tap->wanted);
+		"has room for %u packets, not for %u, until fluxcap is started again or it is made "
+		"larger: its outputs need more of the buffers than before%s",
+		tap->window, tap->wanted,
+		is_short ? ", more than there are; when all are slow, frames are lost as rx_nombuf"
+			 : "");
 }
 
-/* Give the taps of a port what its pool has for them; false: that is too little. */
-static bool share_pool(struct fc_plan *plan, struct fc_plan_port *port,
+/* Give the taps of a port what its pool has for them. */
+static void share_pool(struct fc_plan *plan, struct fc_plan_port *port,
 	const struct fc_plan_pool *pool, struct fc_findings *findings)
 {
 	uint32_t needed = port->pool.n_mbufs - port->n_for_taps;
@@ -45,25 +49,26 @@ static bool share_pool(struct fc_plan *plan, struct fc_plan_port *port,
 	uint32_t wanted = port->n_for_taps;
 
 	for (uint16_t t = 0; left < wanted && t < plan->config->n_taps; t++) {
-		const struct fc_plan_tap *tap = &plan->taps[t];
-
-		if (&plan->ports[tap->port] == port &&
-			(uint64_t)tap->wanted * left / wanted < FC_PLAN_MIN_WINDOW)
-			return false;
-	}
-	if (left < wanted && !port->is_tap)
-		return false;
-	for (uint16_t t = 0; left < wanted && t < plan->config->n_taps; t++) {
 		struct fc_plan_tap *tap = &plan->taps[t];
+		uint32_t share = (uint32_t)((uint64_t)tap->wanted * left / wanted);
 
 		if (&plan->ports[tap->port] != port)
 			continue;
-		tap->window = (uint32_t)((uint64_t)tap->wanted * left / wanted);
-		warn(plan, tap, findings);
+		tap->window = RTE_MAX(share, (uint32_t)FC_PLAN_MIN_WINDOW);
+		port->n_for_taps -= tap->wanted - tap->window;
+		warn(plan, tap, share < tap->window, findings);
 	}
-	port->n_for_taps = left < wanted ? left : wanted;
 	port->pool = *pool;
-	return true;
+}
+
+static void report_restart(const struct fc_plan_port *port, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 8];
+
+	snprintf(place, sizeof(place), "port %s", port->facts.name);
+	fc_findings_add(findings, FC_WARNING, place,
+		"is stopped and started for its new settings; what arrives there meanwhile is "
+		"lost, and what is to be sent waits");
 }
 
 void fc_plan_keep(struct fc_plan *plan, const struct fc_plan *before, struct fc_findings *findings)
@@ -72,12 +77,15 @@ void fc_plan_keep(struct fc_plan *plan, const struct fc_plan *before, struct fc_
 		struct fc_plan_port *port = &plan->ports[i];
 		const struct fc_plan_port *old = fc_plan_find_port(before, port->facts.name);
 
-		if (!port->facts.is_running || old == NULL || !is_alike(port, old))
+		if (!port->facts.is_running || old == NULL)
 			continue;
 		/* A larger ring is worth a new pool, and more outputs are not. */
-		if (port->pool.n_mbufs > old->pool.n_mbufs &&
-			sum_rings(plan, port) > sum_rings(before, old))
-			continue;
-		port->is_kept = share_pool(plan, port, &old->pool, findings);
+		port->is_kept = is_alike(port, old) &&
+				(port->pool.n_mbufs <= old->pool.n_mbufs ||
+					sum_rings(plan, port) <= sum_rings(before, old));
+		if (port->is_kept)
+			share_pool(plan, port, &old->pool, findings);
+		else
+			report_restart(port, findings);
 	}
 }

@@ -277,36 +277,33 @@ int fc_port_start(
 	return 0;
 }
 
-/* Take the device out and put it in again, as it was. */
-static int replug(struct fc_port *port, struct fc_findings *findings)
+int fc_port_replug(struct fc_port *port, struct fc_findings *findings)
 {
 	char text[FC_PORT_NAME_SIZE + FC_DEVICE_ARGS_SIZE];
 	struct rte_device *device = port->device;
-	int ret;
+	int ret = 0;
+	uint16_t id;
 
+	if (port->is_started) {
+		fc_port_stop(port);
+		ret = rte_dev_remove(device);
+	}
 	snprintf(text, sizeof(text), "%s,%s", port->plan->facts.name, port->device_args);
-	fc_port_stop(port);
-	ret = rte_dev_remove(device);
-	if (ret == 0)
+	if (ret == 0 && rte_eth_dev_get_port_by_name(port->plan->facts.name, &id) != 0)
 		ret = rte_dev_probe(text);
 	if (ret != 0)
 		return report(findings, port, "plugging it in again", ret);
 	return start_device(port, findings);
 }
 
-int fc_port_restart(
-	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+/* Stop, configure and start the device. */
+static int reconfigure(struct fc_port *port, struct fc_findings *findings)
 {
 	struct rte_eth_dev_info info;
 	int ret, n_tx;
 
-	if (!fc_driver_restarts(&plan->facts)) {
-		follow_plan(port, plan);
-		return replug(port, findings);
-	}
 	pthread_mutex_lock(&port->lock);
 	rte_eth_dev_stop(port->id);
-	follow_plan(port, plan);
 	ret = rte_eth_dev_info_get(port->id, &info);
 	if (ret != 0)
 		report(findings, port, "looking it up", ret);
@@ -314,6 +311,22 @@ int fc_port_restart(
 	ret = n_tx >= 0 ? set_up(port, &info, n_tx, findings) : n_tx;
 	pthread_mutex_unlock(&port->lock);
 	return ret;
+}
+
+int fc_port_restart(
+	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
+{
+	follow_plan(port, plan);
+	if (port->is_started && fc_driver_restarts(&plan->facts))
+		return reconfigure(port, findings);
+	return fc_port_replug(port, findings);
+}
+
+void fc_port_give_up(struct fc_port *port)
+{
+	fc_port_stop(port);
+	atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
+	fc_link_watch_note(&port->watch, FC_PORT_GONE, clock_ms());
 }
 
 /* Whether a kernel driver that gives NICs to programs has the device. */

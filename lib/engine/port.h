@@ -87,11 +87,17 @@ void fc_port_stop(struct fc_port *port);
  * Set a started port up as another plan says, with the pool that is its rx_pool now. Nobody may
  * receive or send on it meanwhile: it is paused, and the lcores know it.
  *
- * @return  0, or -errno with the reason in @p findings: the port is stopped then, and may be set up
- *          again.
+ * @return  0, or -errno with the reason in @p findings: the port may be set up again then.
  */
 int fc_port_restart(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
+
+/** Set a port up by its plan after its device was taken out and put in again. As fc_port_restart().
+ */
+int fc_port_replug(struct fc_port *port, struct fc_findings *findings);
+
+/** Say that a port cannot be used; fc_port_has_returned() may find it again. */
+void fc_port_give_up(struct fc_port *port);
 
 /** Whether the device of a port that is not there can be looked up or plugged in now. */
 bool fc_port_has_returned(const struct fc_port *port);
