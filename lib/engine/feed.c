@@ -6,6 +6,7 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
+#include <fc_flow.h>
 #include <fc_vlan.h>
 
 #include "feed.h"
@@ -263,22 +264,22 @@ static void fill_stash(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t
 
 /*
  * Turn packets into frames to send: private, edited, with their tunnel's header. Those for which it
- * fails are lost. Returns how many there are; @size gets their bytes, @long_ones which are to be
- * fragmented.
+ * fails are lost. @ports are the packets' UDP source ports, NULL: not known. Returns how many there
+ * are; @size gets their bytes, @long_ones which are to be fragmented.
  */
 static uint16_t edit(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned,
-	uint64_t *size, uint64_t *long_ones)
+	const uint16_t *ports, uint64_t *size, uint64_t *long_ones)
 {
 	const struct fc_output *output = feed->output;
 	const struct fc_chain *chain = &output->chain;
 	uint64_t easy_size = 0;
-	uint16_t n_easy = 0;
+	uint16_t n_easy = 0, n_given = n;
 
 	*long_ones = 0;
 	/* Nearly all shared packets that are only to be wrapped. */
 	if (output->tunnel != NULL && !owned && chain->n_write == 0)
 		n_easy = fc_tunnel_wrap_copies(
-			output->tunnel, output->how.pool, packets, n, &easy_size);
+			output->tunnel, output->how.pool, packets, n, ports, &easy_size);
 	*size = easy_size;
 	if (n_easy == n)
 		return n;
@@ -290,18 +291,20 @@ static uint16_t edit(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n
 		*size = fc_packets_size(packets, n);
 		return n;
 	}
-	n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, long_ones, size);
+	if (n != n_given) /* they are not those of these packets any more */
+		ports = NULL;
+	n = fc_tunnel_wrap(output->tunnel, feed->drops, packets, n, ports, long_ones, size);
 	*long_ones <<= n_easy;
 	*size += easy_size;
 	return (uint16_t)(n_easy + n);
 }
 
 /* Edit packets, send the result, and stash what the port does not take; the stash is empty. */
-static void send_edited(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start, bool owned)
+static void send_edited(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start,
+	bool owned, const uint16_t *ports)
 {
 	uint64_t size, long_ones;
-	uint16_t n_edited = edit(feed, packets, n, owned, &size, &long_ones), done;
+	uint16_t n_edited = edit(feed, packets, n, owned, ports, &size, &long_ones), done;
 
 	if (unlikely(long_ones != 0)) {
 		fill_stash(feed, packets, n_edited, long_ones, start);
@@ -331,6 +334,26 @@ static bool is_unresolved(const struct fc_feed *feed)
 	return tunnel != NULL && unlikely(!fc_tunnel_is_resolved(&tunnel->header));
 }
 
+/*
+ * The UDP source ports of a whole burst of the tap, as another output of this lcore has found them
+ * or as they are found now; NULL where that is of no use.
+ */
+static const uint16_t *know_ports(
+	const struct fc_feed *feed, struct rte_mbuf *const *packets, uint16_t n, uint64_t start)
+{
+	struct fc_burst_ports *known = feed->output->ports;
+
+	if (known == NULL)
+		return NULL;
+	if (known->start != start || known->n != n || known->stream != feed->reached) {
+		known->stream = feed->reached;
+		known->start = start;
+		known->n = n;
+		fc_flow_ports(packets, n, known->ports);
+	}
+	return known->ports;
+}
+
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
 	uint64_t start, bool owned)
 {
@@ -352,7 +375,8 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		return;
 	}
 	if (prepares && !waits && !feed->is_stalled) {
-		send_edited(feed, packets, n, start, owned);
+		send_edited(feed, packets, n, start, owned,
+			n == n_offered ? know_ports(feed, packets, n, start) : NULL);
 		return;
 	}
 	if (!owned)
@@ -444,7 +468,7 @@ static uint16_t edit_front(struct fc_feed *feed)
 	if (is_unresolved(feed))
 		fc_drop_packets(feed->drops, FC_DROP_UNRESOLVED, packets, n, true);
 	else
-		send_edited(feed, packets, n, feed->backlog.start, true);
+		send_edited(feed, packets, n, feed->backlog.start, true, NULL);
 	return n;
 }
 

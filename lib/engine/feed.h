@@ -21,6 +21,7 @@ struct fc_output {
 	struct fc_chain chain;
 	struct fc_tunnel *tunnel; /* NULL: it sends packets as they are; belongs to the engine */
 	const struct fc_tunnel *heir_of; /* whose numbers go on in `tunnel`; NULL: none's */
+	struct fc_burst_ports *ports;	 /* of its lcore; NULL: it need not know any */
 	struct fc_private how;		 /* private copies of its packets */
 	bool writes;			 /* packets are changed before they are sent */
 	bool prepares;			 /* they may have to be changed, or at least copied */

@@ -194,6 +194,17 @@ static int make_tap(struct making *m, uint16_t index)
 	return make_chains(m, index, old);
 }
 
+/* The lane that sends on a port. */
+static struct fc_lane *lane_of(const struct making *m, uint16_t port)
+{
+	const struct fc_plan *plan = m->next->plan;
+	uint16_t l = 0;
+
+	while (m->engine->lcores[l].id != plan->lanes[plan->ports[port].tx_lane].lcore.id)
+		l++;
+	return &m->engine->lanes[l];
+}
+
 static int make_tunnel(struct making *m, uint16_t index, const struct fc_output *old)
 {
 	const struct fc_plan_output *plan = &m->next->plan->outputs[index];
@@ -220,6 +231,10 @@ static int make_tunnel(struct making *m, uint16_t index, const struct fc_output 
 	output->tunnel->n_fragments = plan->n_fragments;
 	output->tunnel->how =
 		(struct fc_fragment){ output->how.pool, output->how.pool, plan->is_linear };
+	/* Edits may change what the ports depend on. */
+	if ((encap->type == FC_TUNNEL_VXLAN || encap->type == FC_TUNNEL_GENEVE) &&
+		output->chain.n_write == 0)
+		output->ports = &lane_of(m, plan->port)->ports;
 	if (old != NULL)
 		output->heir_of = old->tunnel;
 	if (fc_tunnel_prepare(&output->tunnel->header, &params) == 0)

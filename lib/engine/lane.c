@@ -128,6 +128,7 @@ static void inherit(struct fc_output *output)
 void fc_lane_follow(struct fc_lane *lane, const struct fc_orders *orders)
 {
 	lane->work = orders->work;
+	lane->ports.n = 0; /* another tap's stream may have the same place soon */
 	for (uint16_t i = 0; i < orders->n_tables; i++) {
 		const struct fc_table_order *order = &orders->tables[i];
 

@@ -82,8 +82,9 @@ struct fc_orders {
 struct fc_lane {
 	unsigned lcore_id;
 	struct fc_work work;
-	uint16_t first_feed;	/* whose turn it is to drain first */
-	uint16_t n_deaf_rounds; /* since it looked after ears and stations */
+	uint16_t first_feed;	     /* whose turn it is to drain first */
+	uint16_t n_deaf_rounds;	     /* since it looked after ears and stations */
+	struct fc_burst_ports ports; /* for its outputs */
 
 	_Atomic int phase;	/* control: wo, lcore: ro */
 	_Atomic int phase_seen; /* lcore: wo, control: ro */

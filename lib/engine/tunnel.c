@@ -30,7 +30,7 @@ static bool wrap_one(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS]
 	if (fit == FC_TUNNEL_TRUNCATE)
 		fc_tunnel_truncate(header, *packet);
 	if (fc_tunnel_push(header, &tunnel->state, packet, 1, UINT32_MAX, timestamp_ns(header),
-		    &size) == 0) {
+		    NULL, &size) == 0) {
 		fc_drop_packets(drops, FC_DROP_UNRESOLVED, packet, 1, true);
 		return false;
 	}
@@ -40,7 +40,8 @@ static bool wrap_one(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS]
 }
 
 uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS],
-	struct rte_mbuf **packets, uint16_t n, uint64_t *long_ones, uint64_t *size)
+	struct rte_mbuf **packets, uint16_t n, const uint16_t *ports, uint64_t *long_ones,
+	uint64_t *size)
 {
 	const struct fc_tunnel_header *header = &tunnel->header;
 	uint16_t n_made;
@@ -48,7 +49,7 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 	*long_ones = 0;
 	*size = 0;
 	n_made = fc_tunnel_push(header, &tunnel->state, packets, n, fc_tunnel_max_inner(header),
-		timestamp_ns(header), size);
+		timestamp_ns(header), ports, size);
 	if (likely(n_made == n))
 		return n;
 	for (uint16_t i = n_made; i < n; i++) {
@@ -64,11 +65,11 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 }
 
 uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *pool,
-	struct rte_mbuf **packets, uint16_t n, uint64_t *size)
+	struct rte_mbuf **packets, uint16_t n, const uint16_t *ports, uint64_t *size)
 {
 	const struct fc_tunnel_header *header = &tunnel->header;
 
 	*size = 0;
 	return fc_tunnel_push_copies(header, &tunnel->state, pool, packets, n,
-		fc_tunnel_max_inner(header), timestamp_ns(header), size);
+		fc_tunnel_max_inner(header), timestamp_ns(header), ports, size);
 }

@@ -5,9 +5,21 @@
 #include <stdint.h>
 
 #include <fc_fragment.h>
+#include <fc_plan.h>
 #include <fc_tunnel.h>
 
 #include "counters.h"
+
+/**
+ * The UDP source ports of a burst. Outputs through several tunnels need the same ones of the same
+ * burst, and to find them is much of the work.
+ */
+struct fc_burst_ports {
+	const void *stream; /* the tap's */
+	uint64_t start;	    /* position of the burst in it */
+	uint16_t n;
+	uint16_t ports[FC_BURST];
+};
 
 /** The tunnel that an output sends through. */
 struct fc_tunnel {
@@ -25,13 +37,15 @@ struct fc_tunnel {
  * @param packets  Up to 64 frames of at least 14 bytes, private, with FC_TUNNEL_MAX_SIZE bytes of
  *                 headroom; those that are lost are freed, the rest moves up.
  * @param drops    Gets them, as oversize or unresolved.
+ * @param ports    UDP source ports of the packets; NULL: not known.
  * @param long_ones  Gets bit i set for each packets[i] that is longer than the MTU now and must go
  *                 through fc_fragment().
  * @param size     Gets the bytes of those that stay, with their headers.
  * @return         How many there are. The lcore that sends.
  */
 uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS],
-	struct rte_mbuf **packets, uint16_t n, uint64_t *long_ones, uint64_t *size);
+	struct rte_mbuf **packets, uint16_t n, const uint16_t *ports, uint64_t *long_ones,
+	uint64_t *size);
 
 /**
  * Wrap copies of shared packets, up to the first that takes more care: fc_tunnel_wrap() and a copy
@@ -43,6 +57,6 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
  * @return         How many there are, at the front. The lcore that sends.
  */
 uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *pool,
-	struct rte_mbuf **packets, uint16_t n, uint64_t *size);
+	struct rte_mbuf **packets, uint16_t n, const uint16_t *ports, uint64_t *size);
 
 #endif

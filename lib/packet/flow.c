@@ -121,3 +121,10 @@ uint32_t fc_flow_hash(const struct rte_mbuf *packet)
 		return hash;
 	return hash_macs(packet, ethernet.type);
 }
+
+void fc_flow_ports(struct rte_mbuf *const *packets, uint16_t n, uint16_t *ports)
+{
+#pragma GCC unroll 4
+	for (uint16_t i = 0; i < n; i++)
+		ports[i] = fc_flow_port(flow_hash(packets[i]));
+}

@@ -238,20 +238,21 @@ static __rte_always_inline bool push(const struct fc_tunnel_header *header, stru
 /* Encapsulate packets, or copies of them in the mbufs of @fresh; returns how many. */
 static __rte_always_inline uint16_t push_all(const struct fc_tunnel_header *header,
 	struct burst *burst, struct rte_mbuf **packets, struct rte_mbuf *const *fresh, uint16_t n,
-	uint32_t longest, enum fc_tunnel_type type, uint8_t family, bool is_short)
+	uint32_t longest, const uint16_t *ports, enum fc_tunnel_type type, uint8_t family,
+	bool is_short)
 {
-	/* Found before, so that the loop below calls nothing and keeps the header in registers. */
-	uint16_t ports[MAX_BURST];
+	uint16_t found[MAX_BURST];
 	bool has_ports = type == FC_TUNNEL_VXLAN || type == FC_TUNNEL_GENEVE;
 	bool copies = fresh != NULL;
 	/* Nobody else knows its address, so that no store into a packet can be one into it. */
 	struct burst own = *burst;
 	uint16_t i;
 
-	if (has_ports)
-#pragma GCC unroll 4
-		for (i = 0; i < n; i++)
-			ports[i] = fc_flow_port(flow_hash(packets[i]));
+	/* Before the loop below, so that it calls nothing and keeps the header in registers. */
+	if (has_ports && ports == NULL) {
+		fc_flow_ports(packets, n, found);
+		ports = found;
+	}
 #pragma GCC unroll 4
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *to = copies ? fresh[i] : packets[i];
@@ -270,7 +271,7 @@ static __rte_always_inline uint16_t push_all(const struct fc_tunnel_header *head
 /* As push_all(), for any header: the two most usual kinds have loops of their own. */
 static __rte_always_inline uint16_t push_any(const struct fc_tunnel_header *header,
 	struct fc_tunnel_state *state, struct rte_mbuf **packets, struct rte_mbuf *const *fresh,
-	uint16_t n, uint32_t longest, uint64_t timestamp_ns, uint64_t *size)
+	uint16_t n, uint32_t longest, uint64_t timestamp_ns, const uint16_t *ports, uint64_t *size)
 {
 	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
 	bool is_short = header->size <= SHORT_HEADER;
@@ -287,11 +288,13 @@ static __rte_always_inline uint16_t push_any(const struct fc_tunnel_header *head
 	burst.packet_id = state->packet_id;
 	burst.sequence = state->sequence;
 	if (is_short && header->family == 4 && header->type == FC_TUNNEL_GRETAP)
-		n = push_all(header, &burst, packets, fresh, n, longest, FC_TUNNEL_GRETAP, 4, true);
+		n = push_all(header, &burst, packets, fresh, n, longest, NULL, FC_TUNNEL_GRETAP, 4,
+			true);
 	else if (is_short && header->family == 4 && header->type == FC_TUNNEL_VXLAN)
-		n = push_all(header, &burst, packets, fresh, n, longest, FC_TUNNEL_VXLAN, 4, true);
+		n = push_all(header, &burst, packets, fresh, n, longest, ports, FC_TUNNEL_VXLAN, 4,
+			true);
 	else
-		n = push_all(header, &burst, packets, fresh, n, longest, header->type,
+		n = push_all(header, &burst, packets, fresh, n, longest, ports, header->type,
 			header->family, is_short);
 	state->packet_id = burst.packet_id;
 	state->sequence = burst.sequence;
@@ -301,15 +304,15 @@ static __rte_always_inline uint16_t push_any(const struct fc_tunnel_header *head
 
 uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
-	uint64_t *size)
+	const uint16_t *ports, uint64_t *size)
 {
 	return push_any(header, state, packets, NULL, RTE_MIN(n, (uint16_t)MAX_BURST), longest,
-		timestamp_ns, size);
+		timestamp_ns, ports, size);
 }
 
 uint16_t fc_tunnel_push_copies(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
-	uint64_t timestamp_ns, uint64_t *size)
+	uint64_t timestamp_ns, const uint16_t *ports, uint64_t *size)
 {
 	struct rte_mbuf *fresh[MAX_BURST];
 	uint16_t got, done;
@@ -319,7 +322,7 @@ uint16_t fc_tunnel_push_copies(const struct fc_tunnel_header *header, struct fc_
 		return 0;
 	got = private_allocate(pool, fresh, RTE_MIN(n, (uint16_t)MAX_BURST));
 	done = push_any(header, state, packets, fresh, got,
-		RTE_MIN(longest, (uint32_t)FC_COPY_MAX_SIZE), timestamp_ns, size);
+		RTE_MIN(longest, (uint32_t)FC_COPY_MAX_SIZE), timestamp_ns, ports, size);
 	if (unlikely(done < got))
 		rte_pktmbuf_free_bulk(fresh + done, (unsigned)(got - done));
 	return done;

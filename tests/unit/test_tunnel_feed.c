@@ -8,6 +8,8 @@
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 
+#include <fc_flow.h>
+
 #include "dpdk_fixture.h"
 #include "tunnel_feed_rig.h"
 
@@ -202,7 +204,8 @@ static void test_lost_in_between(void **state)
 	for (unsigned i = 0; i < RTE_DIM(packets); i++)
 		packets[i] = rig_frame(f.frames, i, i == 1 ? 1500 : LENGTH, 0, 0);
 	fc_tunnel_set_destination(&f.tunnel.header, NULL);
-	assert_int_equal(fc_tunnel_wrap(&f.tunnel, f.feed.drops, packets, 3, &long_ones, &size), 0);
+	assert_int_equal(
+		fc_tunnel_wrap(&f.tunnel, f.feed.drops, packets, 3, NULL, &long_ones, &size), 0);
 	f.n_offered = 3;
 	rig_expect_drops(&f, FC_DROP_UNRESOLVED, 3, 1500 + 2 * LENGTH);
 	rig_end(&f);
@@ -359,6 +362,60 @@ static void test_nombuf(void **state)
 	rig_end(&f);
 }
 
+/* Offer the burst to the feed as to one of several outputs of the same burst. */
+static void offer_again(struct tunnel_feed *f, struct rte_mbuf *const *packets, uint16_t n)
+{
+	f->reached -= n;
+	rig_offer(f, packets, n, false);
+}
+
+/*
+ * Several outputs find the UDP source ports of a burst once. Each packet gets that of its own flow,
+ * from whichever burst; nothing is remembered of a burst that a filter has thinned out.
+ */
+static void test_ports(void **state)
+{
+	struct fc_edits half = rig_no_edits();
+	struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_VXLAN, 4);
+
+	(void)state;
+	half.sample = 50;
+	for (int thin = 0; thin <= 1; thin++) {
+		const struct tunnel_feed_options options = { .edits = thin ? &half : NULL };
+		struct fc_burst_ports memory = { 0 };
+		struct rte_mbuf *packet;
+		struct tunnel_feed f;
+		unsigned n_read = 0;
+
+		rig_begin(&f, &params, &options);
+		f.output.ports = &memory;
+		for (unsigned i = 0; i < 8; i++) {
+			struct rte_mbuf *packets[FC_BURST];
+			uint16_t n = i < 4 ? N : FC_BURST;
+
+			for (uint16_t k = 0; k < n; k++)
+				packets[k] = rig_frame(f.frames, 100 * i + k, LENGTH, 0, 0);
+			rig_offer(&f, packets, n, false);
+			offer_again(&f, packets, n);
+			rte_pktmbuf_free_bulk(packets, n);
+		}
+		while ((packet = rig_port_read(&f.port)) != NULL) {
+			const uint8_t *bytes = rte_pktmbuf_mtod(packet, const uint8_t *);
+			unsigned port = (unsigned)bytes[34] << 8 | bytes[35];
+
+			f.n_frames++;
+			f.size += packet->pkt_len;
+			rte_pktmbuf_adj(packet, (uint16_t)rig_growth(&params));
+			assert_int_equal(port, fc_flow_port(fc_flow_hash(packet)));
+			rte_pktmbuf_free(packet);
+			n_read++;
+		}
+		assert_in_range(n_read, 1, f.n_offered);
+		assert_true(thin || n_read == f.n_offered);
+		rig_end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_edited),
 		cmocka_unit_test(test_sequence),
 		cmocka_unit_test(test_nombuf),
+		cmocka_unit_test(test_ports),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);

@@ -352,7 +352,7 @@ static void check_copies(struct rte_mempool *pool, enum fc_tunnel_type type, uin
 	make_frames(pool, pushed, false);
 	memcpy(copies, frames, sizeof(copies));
 	assert_int_equal(fc_tunnel_push_copies(&header, &state, pool, copies, N_COPIED, longest,
-				 GOLDEN_TIMESTAMP, &size),
+				 GOLDEN_TIMESTAMP, NULL, &size),
 		expected);
 	rig_push(&header, &other, pushed, expected, GOLDEN_TIMESTAMP);
 	expect_same(copies, pushed, expected);
@@ -397,13 +397,13 @@ static void test_no_copies(void **state)
 	make_frames(*state, frames, false);
 	memcpy(copies, frames, sizeof(copies));
 	assert_int_equal(fc_tunnel_prepare(&header, &params), 0);
-	assert_int_equal(fc_tunnel_push_copies(
-				 &header, &counts, small, copies, N_COPIED, UINT32_MAX, 0, &size),
+	assert_int_equal(fc_tunnel_push_copies(&header, &counts, small, copies, N_COPIED,
+				 UINT32_MAX, 0, NULL, &size),
 		0);
 	fixture_assert_full(small);
 	rig_prepare(&header, &params);
-	assert_int_equal(fc_tunnel_push_copies(
-				 &header, &counts, small, copies, N_COPIED, UINT32_MAX, 0, &size),
+	assert_int_equal(fc_tunnel_push_copies(&header, &counts, small, copies, N_COPIED,
+				 UINT32_MAX, 0, NULL, &size),
 		3);
 	assert_int_equal(counts.packet_id, 3);
 	rte_pktmbuf_free_bulk(copies, 3);

@@ -78,7 +78,8 @@ void rig_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *sta
 	uint64_t size = 0;
 
 	assert_int_equal(
-		fc_tunnel_push(header, state, packets, n, UINT32_MAX, timestamp_ns, &size), n);
+		fc_tunnel_push(header, state, packets, n, UINT32_MAX, timestamp_ns, NULL, &size),
+		n);
 	for (uint16_t i = 0; i < n; i++)
 		size -= packets[i]->pkt_len;
 	assert_int_equal(size, 0);

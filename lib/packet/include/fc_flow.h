@@ -26,4 +26,7 @@ static inline uint16_t fc_flow_port(uint32_t hash)
 	return (uint16_t)(0xc000 | hash >> 18);
 }
 
+/** The UDP source ports of @p n packets, each from its fc_flow_hash(). Any thread. */
+void fc_flow_ports(struct rte_mbuf *const *packets, uint16_t n, uint16_t *ports);
+
 #endif

@@ -176,13 +176,15 @@ void fc_tunnel_truncate(const struct fc_tunnel_header *header, struct rte_mbuf *
  * @param longest       It stops in front of the first frame of more bytes: fc_tunnel_max_inner()
  * for frames that fit as they are, UINT32_MAX for one that is fragmented afterwards.
  * @param timestamp_ns  Nanoseconds since 1970-01-01 00:00 UTC; for ERSPAN III.
+ * @param ports         For VXLAN and Geneve: of each packet its fc_flow_ports(). NULL: not known,
+ * they are found out.
  * @param size          The bytes of the packets, with their headers, are added to it.
  * @return              How many it has encapsulated; 0 when the next hop's MAC address is not
  * known. One lcore for one state.
  */
 uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
-	uint64_t *size);
+	const uint16_t *ports, uint64_t *size);
 
 /**
  * Encapsulate copies of frames that somebody else holds, and goes on holding: fc_private_copy() and
@@ -197,7 +199,7 @@ uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_
  */
 uint16_t fc_tunnel_push_copies(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
-	uint64_t timestamp_ns, uint64_t *size);
+	uint64_t timestamp_ns, const uint16_t *ports, uint64_t *size);
 
 /** Note in a packet just pushed that its frame was cut, where the format says so (ERSPAN II, III).
  */
