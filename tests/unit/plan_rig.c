@@ -47,6 +47,18 @@ const struct fc_plan *rig_make(struct plan_rig *s)
 	return s->plan;
 }
 
+const struct fc_plan *rig_make_beside(struct plan_rig *s, const struct fc_plan *before)
+{
+	for (uint16_t i = 0; i < RTE_DIM(s->facts); i++)
+		s->facts[i].is_running = fc_plan_find_port(before, s->facts[i].name) != NULL;
+	s->plan = fc_plan_make_beside(
+		s->config, s->facts, s->lcores, s->n_lcores, before, s->findings);
+	if (s->plan == NULL)
+		fc_findings_print(s->findings, stderr);
+	assert_non_null(s->plan);
+	return s->plan;
+}
+
 void rig_plan_end(struct plan_rig *s)
 {
 	fc_plan_free(s->plan);

@@ -45,4 +45,7 @@ void rig_interface(struct plan_rig *s, unsigned port, uint16_t mtu);
 /** Make the plan; fails the test where it cannot be made. */
 const struct fc_plan *rig_make(struct plan_rig *s);
 
+/** Make the plan beside another one: ports that both have are running. */
+const struct fc_plan *rig_make_beside(struct plan_rig *s, const struct fc_plan *before);
+
 #endif
