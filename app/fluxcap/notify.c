@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "notify.h"
 
@@ -56,18 +58,42 @@ bool fc_notify_is_due(const struct fc_notify *notify, uint64_t now_ms)
 	return notify->period_ms != 0 && now_ms - notify->last_ms >= notify->period_ms;
 }
 
-void fc_notify_well(struct fc_notify *notify, uint64_t now_ms)
+static void tell_ready(const struct fc_notify *notify)
 {
 	char text[256];
 
-	if (notify->is_ready) {
+	snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", notify->status);
+	tell(text);
+}
+
+void fc_notify_well(struct fc_notify *notify, uint64_t now_ms)
+{
+	if (notify->is_ready)
 		tell("WATCHDOG=1");
-	} else {
-		snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", notify->status);
-		tell(text);
-	}
+	else
+		tell_ready(notify);
 	notify->is_ready = true;
 	notify->last_ms = now_ms;
+}
+
+void fc_notify_reloading(const struct fc_notify *notify)
+{
+	struct timespec now;
+	char text[128];
+
+	if (!notify->is_ready)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* The time is for the notify-reload of systemd 253 and newer; older ones leave it out. */
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
+		(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	tell(text);
+}
+
+void fc_notify_reloaded(const struct fc_notify *notify)
+{
+	if (notify->is_ready)
+		tell_ready(notify);
 }
 
 void fc_notify_stopping(void)

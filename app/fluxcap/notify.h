@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /**
- * What systemd is told about this process: that it is ready, alive, stopping (sd_notify(3)).
+ * What systemd is told about this process: that it is ready, alive, reloading, stopping
+ * (sd_notify(3)).
  *
  * Where nobody wants to know, or fluxcap was built without libsystemd, nothing is sent. The fields
  * belong to the functions below, but for period_ms, which may be read. One thread.
@@ -21,7 +22,8 @@ struct fc_notify {
 /**
  * Read from the environment what systemd wants to be told.
  *
- * @param status  What it shows about this process when it is ready; one line, must outlive notify.
+ * @param status  What it shows about this process when it is ready; one line of at most 200 bytes.
+ *                Must outlive notify, and may change before fc_notify_reloaded().
  */
 void fc_notify_begin(struct fc_notify *notify, const char *status);
 
@@ -35,6 +37,15 @@ bool fc_notify_is_due(const struct fc_notify *notify, uint64_t now_ms);
 
 /** Say so: READY=1 and the status the first time, WATCHDOG=1 from then on. */
 void fc_notify_well(struct fc_notify *notify, uint64_t now_ms);
+
+/**
+ * Say that a reload begins; to be followed by fc_notify_reloaded(). Neither says anything before
+ * the program is ready.
+ */
+void fc_notify_reloading(const struct fc_notify *notify);
+
+/** Say that the reload has ended: READY=1 and the status, whatever came of it. */
+void fc_notify_reloaded(const struct fc_notify *notify);
 
 /** Say that it is stopping. */
 void fc_notify_stopping(void);

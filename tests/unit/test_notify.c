@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "notify.h"
@@ -88,6 +89,41 @@ static void test_stopping(void **state)
 	check_told(state, "STOPPING=1\nSTATUS=stopping: what waits is being sent");
 }
 
+/* Between the two, and with the clock of systemd. */
+static void test_reload(void **state)
+{
+	char status[32] = "running: 2 taps", text[512];
+	struct timespec before, after;
+	struct fc_notify notify;
+	unsigned long long us;
+	ssize_t size;
+	int n = 0;
+
+	fc_notify_begin(&notify, status);
+	fc_notify_reloading(&notify);
+	fc_notify_reloaded(&notify);
+	check_told(state, NULL); /* not ready by that */
+	fc_notify_well(&notify, 1);
+	check_told(state, "READY=1\nSTATUS=running: 2 taps");
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	fc_notify_reloading(&notify);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	size = recv(*(int *)*state, text, sizeof(text) - 1, 0);
+	assert_true(size > 0);
+	text[size] = '\0';
+	assert_int_equal(
+		sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading%n", &us, &n), 1);
+	assert_int_equal(n, size);
+	assert_in_range(us, (unsigned long long)before.tv_sec * 1000000 + before.tv_nsec / 1000,
+		(unsigned long long)after.tv_sec * 1000000 + after.tv_nsec / 1000);
+	assert_false(fc_notify_is_due(&notify, UINT64_MAX));
+
+	strcpy(status, "running: 3 taps");
+	fc_notify_reloaded(&notify);
+	check_told(state, "READY=1\nSTATUS=running: 3 taps");
+}
+
 static void test_no_watchdog(void **state)
 {
 	struct fc_notify notify;
@@ -146,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_watchdog, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_stopping, open_socket, close_socket),
+		cmocka_unit_test_setup_teardown(test_reload, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_no_watchdog, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(
 			test_watchdog_of_another, open_socket, close_socket),
