@@ -167,13 +167,14 @@ static int connect_socket(struct fc_client *client, struct fc_problem *problem)
 }
 
 /* Wait until a message can be read. */
-static int wait_readable(struct fc_client *client, const char *what, struct fc_problem *problem)
+static int wait_readable(
+	struct fc_client *client, const char *what, int timeout_ms, struct fc_problem *problem)
 {
 	struct pollfd fds[] = {
 		{ .fd = client->fd, .events = POLLIN },
 		{ .fd = client->options->wake_fd, .events = POLLIN },
 	};
-	long long deadline = now_ms() + client->options->timeout_ms;
+	long long deadline = now_ms() + timeout_ms;
 
 	for (;;) {
 		long long left = deadline - now_ms();
@@ -193,15 +194,16 @@ static int wait_readable(struct fc_client *client, const char *what, struct fc_p
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION,
 			"no %s from %s within %g s: the process is stopped or overloaded\n"
 			"Wait longer with --timeout SECONDS, or see what the process does.",
-			what, client->address.sun_path, client->options->timeout_ms / 1e3);
+			what, client->address.sun_path, timeout_ms / 1e3);
 		return -ETIMEDOUT;
 	}
 }
 
 /* Receive one message into the buffer; its size, or a negative errno value. */
-static ssize_t receive(struct fc_client *client, const char *what, struct fc_problem *problem)
+static ssize_t receive(
+	struct fc_client *client, const char *what, int timeout_ms, struct fc_problem *problem)
 {
-	int rc = wait_readable(client, what, problem);
+	int rc = wait_readable(client, what, timeout_ms, problem);
 	ssize_t size;
 
 	if (rc < 0)
@@ -235,7 +237,7 @@ static int read_greeting(struct fc_client *client, struct fc_problem *problem)
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION, "out of memory");
 		return -ENOMEM;
 	}
-	size = receive(client, "greeting", problem);
+	size = receive(client, "greeting", client->options->timeout_ms, problem);
 	if (size < 0)
 		return (int)size;
 	if (size == 0) {
@@ -289,6 +291,12 @@ void fc_client_close(struct fc_client *client)
 
 json_t *fc_client_ask(struct fc_client *client, const char *command, struct fc_problem *problem)
 {
+	return fc_client_ask_within(client, command, client->options->timeout_ms, problem);
+}
+
+json_t *fc_client_ask_within(
+	struct fc_client *client, const char *command, int timeout_ms, struct fc_problem *problem)
+{
 	char what[192];
 	ssize_t size;
 
@@ -299,7 +307,7 @@ json_t *fc_client_ask(struct fc_client *client, const char *command, struct fc_p
 			client->address.sun_path, strerror(errno));
 		return NULL;
 	}
-	size = receive(client, what, problem);
+	size = receive(client, what, timeout_ms, problem);
 	if (size < 0)
 		return NULL;
 	if (size == 0) {

@@ -50,6 +50,10 @@ void fc_client_close(struct fc_client *client);
  */
 json_t *fc_client_ask(struct fc_client *client, const char *command, struct fc_problem *problem);
 
+/** As fc_client_ask(), with a longest wait of its own, in ms, > 0. */
+json_t *fc_client_ask_within(
+	struct fc_client *client, const char *command, int timeout_ms, struct fc_problem *problem);
+
 /** The id of the process that answers, 0 when it did not say. */
 long long fc_client_pid(const struct fc_client *client);
 

@@ -15,24 +15,31 @@
 #include "fetch.h"
 #include "live.h"
 #include "order.h"
+#include "reload.h"
 #include "show.h"
 #include "view.h"
 
 #define STATUS_FAILED 1
 #define STATUS_USAGE  2
 
+/* fluxcap itself answers within 60 s, whatever comes of it. */
+#define RELOAD_PATIENCE_MS 70000
+
 static const char usage_text[] =
 	"Usage: fluxcap-ctl [-f FILE_PREFIX] io [--interval SECONDS] [--count N]\n"
 	"                   [--sort COLUMN] [--reverse] [--feeds] [--wide]\n"
 	"       fluxcap-ctl [-f FILE_PREFIX] show [--all | --json]\n"
+	"       fluxcap-ctl [-f FILE_PREFIX] reload [--dry-run] [--json]\n"
 	"       fluxcap-ctl check FILE\n"
 	"\n"
-	"io     watch rates, losses and backlogs of taps and outputs\n"
-	"show   print all counters\n"
-	"check  check a configuration file (fluxcap --check)\n"
+	"io      watch rates, losses and backlogs of taps and outputs\n"
+	"show    print all counters\n"
+	"reload  have fluxcap read its configuration file again and act by it\n"
+	"check   check a configuration file (fluxcap --check)\n"
 	"\n"
 	"  -f, --file-prefix PREFIX  fluxcap's --file-prefix (default: rte)\n"
-	"  -t, --timeout SECONDS     longest wait for each answer (default: 3)\n"
+	"  -t, --timeout SECONDS     longest wait for each answer (default: 3;\n"
+	"                            for that to reload: 70)\n"
 	"  -i, --interval SECONDS    io: time between refreshes, 0.1 to 3600 (default: 1)\n"
 	"  -n, --count N             io: end after N refreshes (default: go on)\n"
 	"  -s, --sort COLUMN         io: config (default), name, bits, packets, drops,\n"
@@ -41,13 +48,15 @@ static const char usage_text[] =
 	"  -F, --feeds               io: also each feed, below its output\n"
 	"  -w, --wide                io: each drop reason by its name\n"
 	"  -a, -v, --all             show: also the drop reasons that are zero\n"
-	"  -j, --json                show: one JSON object, for scripts\n"
+	"  -d, --dry-run             reload: only find out what would change\n"
+	"  -j, --json                show, reload: one JSON object, for scripts\n"
 	"  -h, --help                print this text\n"
 	"  -V, --version             print the version\n";
 
 enum command {
 	COMMAND_IO,
 	COMMAND_SHOW,
+	COMMAND_RELOAD,
 	COMMAND_CHECK,
 };
 
@@ -57,8 +66,12 @@ struct arguments {
 	struct fc_live_options live;
 	bool zeros;
 	bool json;
-	const char *io_option;	 /* the last one given that only io takes, or NULL */
-	const char *show_option; /* the last one given that only show takes, or NULL */
+	bool is_dry_run;
+	int timeout_ms;		   /* 0: not given */
+	const char *io_option;	   /* the last one given that only io takes, or NULL */
+	const char *show_option;   /* likewise show */
+	const char *reload_option; /* likewise reload */
+	const char *json_option;   /* likewise both of them */
 };
 
 static int __attribute__((format(printf, 1, 2))) complain(const char *format, ...)
@@ -152,7 +165,8 @@ static int parse_option(struct arguments *arguments, int letter)
 	case 't':
 		if (parse_seconds(&timeout_s, "--timeout", optarg, 0.01) < 0)
 			return -EINVAL;
-		arguments->live.client.timeout_ms = (int)lround(timeout_s * 1000);
+		arguments->timeout_ms = (int)lround(timeout_s * 1000);
+		arguments->live.client.timeout_ms = arguments->timeout_ms;
 		return 0;
 	case 'i':
 	case 'n':
@@ -166,8 +180,12 @@ static int parse_option(struct arguments *arguments, int letter)
 		arguments->show_option = "--all";
 		arguments->zeros = true;
 		return 0;
+	case 'd':
+		arguments->reload_option = "--dry-run";
+		arguments->is_dry_run = true;
+		return 0;
 	case 'j':
-		arguments->show_option = "--json";
+		arguments->json_option = "--json";
 		arguments->json = true;
 		return 0;
 	default:
@@ -175,6 +193,20 @@ static int parse_option(struct arguments *arguments, int letter)
 		fputs("fluxcap-ctl --help lists commands and options.\n", stderr);
 		return -EINVAL;
 	}
+}
+
+/* An option that was given and the command does not take, or NULL. */
+static const char *wrong_option(const struct arguments *arguments)
+{
+	enum command command = arguments->command;
+
+	if (command != COMMAND_IO && arguments->io_option != NULL)
+		return arguments->io_option;
+	if (command != COMMAND_SHOW && arguments->show_option != NULL)
+		return arguments->show_option;
+	if (command != COMMAND_RELOAD && arguments->reload_option != NULL)
+		return arguments->reload_option;
+	return command != COMMAND_SHOW && command != COMMAND_RELOAD ? arguments->json_option : NULL;
 }
 
 static int parse_command(struct arguments *arguments, int n_operands, char **operands)
@@ -186,11 +218,12 @@ static int parse_command(struct arguments *arguments, int n_operands, char **ope
 	} commands[] = {
 		{ "io", COMMAND_IO, 0 },
 		{ "show", COMMAND_SHOW, 0 },
+		{ "reload", COMMAND_RELOAD, 0 },
 		{ "check", COMMAND_CHECK, 1 },
 	};
 
 	if (n_operands == 0)
-		return complain("a command is missing: io, show or check FILE");
+		return complain("a command is missing: io, show, reload or check FILE");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(operands[0], commands[i].name) != 0)
 			continue;
@@ -200,14 +233,13 @@ static int parse_command(struct arguments *arguments, int n_operands, char **ope
 		if (n_operands - 1 > commands[i].n_operands)
 			return complain("%s: '%s' is one argument too many", operands[0],
 				operands[1 + commands[i].n_operands]);
-		if (arguments->command != COMMAND_IO && arguments->io_option != NULL)
-			return complain("%s does not take %s", operands[0], arguments->io_option);
-		if (arguments->command != COMMAND_SHOW && arguments->show_option != NULL)
-			return complain("%s does not take %s", operands[0], arguments->show_option);
+		if (wrong_option(arguments) != NULL)
+			return complain(
+				"%s does not take %s", operands[0], wrong_option(arguments));
 		arguments->file = operands[1];
 		return 0;
 	}
-	return complain("unknown command '%s': io, show or check FILE", operands[0]);
+	return complain("unknown command '%s': io, show, reload or check FILE", operands[0]);
 }
 
 /* 0 to go on, 1 when everything asked for is done, -EINVAL for bad usage. */
@@ -223,6 +255,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		{ "feeds", no_argument, NULL, 'F' },
 		{ "wide", no_argument, NULL, 'w' },
 		{ "all", no_argument, NULL, 'a' },
+		{ "dry-run", no_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -230,7 +263,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	};
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "f:t:i:n:s:rFwavjhV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "f:t:i:n:s:rFwavdjhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V') {
 			fputs(letter == 'h' ? usage_text : "fluxcap-ctl " FC_VERSION "\n", stdout);
 			return 1;
@@ -270,6 +303,20 @@ static int run_show(const struct arguments *arguments)
 	json_decref(all);
 	fc_client_close(client);
 	return status;
+}
+
+static int run_reload(const struct arguments *arguments)
+{
+	struct fc_reload_options options = {
+		.client = arguments->live.client,
+		.patience_ms =
+			arguments->timeout_ms != 0 ? arguments->timeout_ms : RELOAD_PATIENCE_MS,
+		.is_dry_run = arguments->is_dry_run,
+		.json = arguments->json,
+	};
+	int status = fc_reload_run(&options);
+
+	return finish_output() == 0 ? status : FC_RELOAD_NO_ANSWER;
 }
 
 /* Replace this process by fluxcap: the one beside this program, else the one in PATH. */
@@ -318,6 +365,8 @@ int main(int argc, char **argv)
 		return fc_live_run(&arguments.live);
 	case COMMAND_SHOW:
 		return run_show(&arguments);
+	case COMMAND_RELOAD:
+		return run_reload(&arguments);
 	default:
 		return run_check(arguments.file);
 	}

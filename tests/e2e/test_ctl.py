@@ -80,7 +80,7 @@ def wait_for(condition):
 def test_help_and_version(ctl):
     done = ctl("--help")
     assert done.returncode == 0 and done.stderr == ""
-    assert all(word in done.stdout for word in ("io", "show", "check", "--file-prefix", "--json"))
+    assert all(word in done.stdout for word in ("io", "show", "reload", "check", "--file-prefix", "--json"))
     assert max(map(len, done.stdout.splitlines())) <= 80
     done = ctl("--version")
     assert done.returncode == 0 and re.fullmatch(r"fluxcap-ctl \d+\.\d+\.\d+\n", done.stdout)
@@ -94,7 +94,7 @@ def test_man_page(ctl):
                           env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
     assert done.stderr == ""
     listed = re.findall(r"^  (-.*?)(?: [A-Z]+)?  ", ctl("--help").stdout, re.M)
-    assert len(listed) == 12
+    assert len(listed) == 13
     for options in listed:
         assert re.search(rf"^ +{re.escape(options)}( \w+)?$", done.stdout, re.M), options
 
