@@ -57,8 +57,9 @@ void fc_args_print_help(FILE *stream)
 	      "\n"
 	      "Exit status: 0 stopped as asked, 1 failed while running, 2 bad usage or "
 	      "configuration.\n"
-	      "Signals: INT, TERM and HUP stop it; what is waiting is sent first, for at most a "
+	      "Signals: INT and TERM stop it; what is waiting is sent first, for at most a "
 	      "second.\n"
+	      "HUP has it read the file again and do what that says now.\n"
 	      "EAL's options: https://doc.dpdk.org/guides/linux_gsg/linux_eal_parameters.html\n",
 		stream);
 }

@@ -16,16 +16,21 @@
 
 #define SHORT_PERIOD_MS 10
 
+#define STATUS_SIZE 80
+
 struct control {
 	struct fc_engine *engine;
+	struct fc_reload *reload;
+	struct fc_reload_queue *queue;
 	struct fc_notify notify;
+	char status[STATUS_SIZE]; /* what the program does, in a line */
 	unsigned exit_idle_ms;
 	uint64_t n_received; /* when last looked */
 	uint64_t changed_ms; /* when that number last changed */
 	int signals, timer, poll;
 };
 
-static void stop_signals(sigset_t *set)
+static void own_signals(sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
@@ -37,7 +42,7 @@ void fc_control_block_signals(void)
 {
 	sigset_t set;
 
-	stop_signals(&set);
+	own_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -74,7 +79,8 @@ static uint64_t tick_period_ms(const struct control *control)
 	return notify_ms != 0 && notify_ms / 2 < period_ms ? notify_ms / 2 : period_ms;
 }
 
-static int open_all(struct control *control)
+/* Tick as often as is needed now. */
+static int set_timer(const struct control *control)
 {
 	uint64_t period_ms = tick_period_ms(control);
 	struct itimerspec timing = {
@@ -82,21 +88,80 @@ static int open_all(struct control *control)
 		.it_interval.tv_sec = (time_t)(period_ms / 1000),
 		.it_interval.tv_nsec = (long)(period_ms % 1000 * 1000000),
 	};
+
+	return timerfd_settime(control->timer, 0, &timing, NULL);
+}
+
+static int open_all(struct control *control)
+{
 	sigset_t set;
 
-	stop_signals(&set);
+	own_signals(&set);
 	control->poll = epoll_create1(EPOLL_CLOEXEC);
 	control->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	control->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (control->poll < 0 || timerfd_settime(control->timer, 0, &timing, NULL) != 0 ||
+	if (control->poll < 0 || set_timer(control) != 0 ||
 		add_event(control, control->signals) != 0 ||
-		add_event(control, control->timer) != 0) {
+		add_event(control, control->timer) != 0 ||
+		add_event(control, fc_reload_queue_fd(control->queue)) != 0) {
 		int error = errno;
 
 		close_all(control);
 		return -error;
 	}
 	return 0;
+}
+
+static void write_status(struct control *control, const char *more)
+{
+	const struct fc_config *config = fc_engine_config(control->engine);
+
+	snprintf(control->status, sizeof(control->status),
+		"running: %u taps, %u outputs, %u lcores%s", config->n_taps, config->n_outputs,
+		fc_engine_n_lanes(control->engine), more);
+}
+
+/* What goes by what the engine does; after it has begun to do something else. */
+static void adapt(struct control *control)
+{
+	write_status(control, "");
+	if (set_timer(control) != 0)
+		fprintf(stderr, "fluxcap: cannot set a timer: %s\n", strerror(errno));
+	/* A new tap gets its time to receive something. */
+	control->changed_ms = now_ms();
+}
+
+/* To plug in a port can take seconds: the watchdog gets its due before, and by the tick after. */
+static void feed_watchdog(struct control *control)
+{
+	if (control->notify.period_ms != 0 && control->notify.is_ready &&
+		fc_engine_has_advanced(control->engine))
+		fc_notify_well(&control->notify, now_ms());
+}
+
+static struct fc_reload_answer reload(struct control *control)
+{
+	struct fc_reload_answer answer;
+
+	feed_watchdog(control);
+	fc_notify_reloading(&control->notify);
+	answer = fc_reload_do(control->reload, false);
+	if (answer.is_ok)
+		adapt(control);
+	else
+		write_status(control, "; the last reload failed");
+	fc_notify_reloaded(&control->notify);
+	return answer;
+}
+
+static void serve_request(struct control *control)
+{
+	struct fc_reload_request *request = fc_reload_queue_take(control->queue);
+
+	if (request == NULL)
+		return;
+	fc_reload_queue_answer(control->queue, request,
+		request->answer.is_dry_run ? fc_reload_do(control->reload, true) : reload(control));
 }
 
 static void watch_ports(struct control *control, uint64_t now)
@@ -121,6 +186,8 @@ static bool tick(struct control *control)
 	if (fc_notify_is_due(&control->notify, now) && fc_engine_has_advanced(control->engine))
 		fc_notify_well(&control->notify, now);
 	watch_ports(control, now);
+	if (fc_reload_take_back(control->reload, now))
+		adapt(control);
 	fc_engine_tend(control->engine, now);
 	if (n_received != control->n_received) {
 		control->n_received = n_received;
@@ -130,26 +197,48 @@ static bool tick(struct control *control)
 	       fc_engine_is_empty(control->engine);
 }
 
-static void say_signal(const struct control *control)
+/* Whether it is one to stop by. */
+static bool obey_signal(struct control *control)
 {
 	struct signalfd_siginfo info;
 
-	if (read(control->signals, &info, sizeof(info)) == sizeof(info))
-		fprintf(stderr, "fluxcap: stopping on signal %u (%s)\n", info.ssi_signo,
-			strsignal((int)info.ssi_signo));
+	if (read(control->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGHUP) {
+		fc_findings_free(reload(control).findings);
+		return false;
+	}
+	fprintf(stderr, "fluxcap: stopping on signal %u (%s)\n", info.ssi_signo,
+		strsignal((int)info.ssi_signo));
+	return true;
 }
 
-int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms, const char *status)
+/* Whether it is time to stop. */
+static bool handle(struct control *control, int fd)
+{
+	if (fd == control->signals)
+		return obey_signal(control);
+	if (fd == control->timer)
+		return tick(control);
+	serve_request(control);
+	return false;
+}
+
+int fc_control_run(struct fc_reload *reload, struct fc_reload_queue *queue, unsigned exit_idle_ms)
 {
 	struct control control = {
-		.engine = engine,
+		.engine = reload->engine,
+		.reload = reload,
+		.queue = queue,
 		.exit_idle_ms = exit_idle_ms,
 		.changed_ms = now_ms(),
 	};
 	bool stop = false;
 	int ret;
 
-	fc_notify_begin(&control.notify, status);
+	write_status(&control, "");
+	fprintf(stderr, "fluxcap: %s\n", control.status);
+	fc_notify_begin(&control.notify, control.status);
 	ret = open_all(&control);
 	if (ret != 0)
 		fprintf(stderr, "fluxcap: cannot watch signals: %s\n", strerror(-ret));
@@ -159,15 +248,10 @@ int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms, const char *
 
 		if (n < 0 && errno != EINTR)
 			ret = -errno;
-		if (n <= 0)
-			continue;
-		if (event.data.fd == control.signals) {
-			say_signal(&control);
-			stop = true;
-		} else {
-			stop = tick(&control);
-		}
+		if (n == 1)
+			stop = handle(&control, event.data.fd);
 	}
+	fc_reload_queue_close(queue);
 	fc_notify_stopping();
 	if (ret == 0 || stop)
 		close_all(&control);

@@ -4,8 +4,11 @@
 
 #include <fc_engine.h>
 
+#include "reload.h"
+#include "reload_queue.h"
+
 /**
- * Keep the signals that stop the program for fc_control_run().
+ * Keep the signals that stop the program or make it reload for fc_control_run().
  *
  * To be called before any thread is made, so that all of them inherit it.
  */
@@ -16,9 +19,12 @@ void fc_control_block_signals(void);
  * 0, nothing has been received for so long and nothing waits. What has started it is told when the
  * lcores work, and then, where it wants that, again and again while each of them gets on.
  *
- * @param status  What the program does, in a line for the one who started it.
+ * Meanwhile it reloads when a signal or a client asks for that, and takes back ports that return.
+ *
+ * @param reload  How to reload. Its engine is the one to watch.
+ * @param queue   Requests of clients; closed at the end.
  * @return  0, or -errno when the waiting itself failed, after a message on standard error.
  */
-int fc_control_run(struct fc_engine *engine, unsigned exit_idle_ms, const char *status);
+int fc_control_run(struct fc_reload *reload, struct fc_reload_queue *queue, unsigned exit_idle_ms);
 
 #endif

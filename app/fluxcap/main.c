@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -14,12 +16,18 @@
 #include "args.h"
 #include "control.h"
 #include "facts.h"
+#include "reload.h"
+#include "reload_queue.h"
 #include "stats_file.h"
 #include "telemetry.h"
 
 #define DRAIN_MS 1000
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
+
+/* These stay to the very end: threads that serve telemetry may still use them then. */
+static struct fc_reload_queue queue;
+static char config_path[PATH_MAX];
 
 static const char *source_name(const struct fc_args *args)
 {
@@ -105,37 +113,67 @@ static void print_findings(struct fc_findings **findings, const char *source)
 	*findings = fc_findings_new(source);
 }
 
+/* The configuration file, wherever the working directory will be; NULL: none to read again. */
+static const char *file_to_reload(const struct fc_args *args)
+{
+	char folder[PATH_MAX];
+	const char *file = args->config_path;
+
+	if (file == NULL || strcmp(file, "-") == 0)
+		return NULL;
+	if (file[0] == '/' || getcwd(folder, sizeof(folder)) == NULL ||
+		snprintf(config_path, sizeof(config_path), "%s/%s", folder, file) >=
+			(int)sizeof(config_path))
+		return file;
+	return config_path;
+}
+
 /* What the control thread works on. */
 struct operation {
 	struct fc_engine *engine;
-	const struct fc_config *config;
 	const struct fc_args *args;
 	struct fc_findings *findings;
 	int status; /* exit status, when it has ended */
 };
 
-/* From the start of the lcores to their end. */
+/* From the start of the lcores until it is time to stop them. */
+static int operate_until_asked(const struct operation *op)
+{
+	struct fc_reload reload = {
+		.engine = op->engine,
+		.source = source_name(op->args),
+		.path = file_to_reload(op->args),
+	};
+	int ret = fc_engine_start(op->engine);
+
+	if (ret != 0) {
+		fprintf(stderr, "fluxcap: cannot start the lcores: %s\n", strerror(-ret));
+		return ret;
+	}
+	ret = fc_reload_queue_open(&queue);
+	if (ret != 0) {
+		fprintf(stderr, "fluxcap: cannot take requests: %s\n", strerror(-ret));
+		return ret;
+	}
+	if (fc_telemetry_serve(
+		    op->engine, reload.path != NULL ? reload.path : reload.source, &queue) != 0)
+		fprintf(stderr, "fluxcap: telemetry cannot be served\n");
+	ret = fc_control_run(&reload, &queue, op->args->exit_idle_ms);
+	/* Nobody shall look at a port that is being closed. */
+	fc_telemetry_end();
+	fc_reload_end(&reload);
+	return ret;
+}
+
 static void *operate(void *arg)
 {
 	struct operation *op = arg;
-	char status[80];
-	int ret = fc_engine_start(op->engine);
+	int ret = operate_until_asked(op);
 
-	if (ret != 0)
-		fprintf(stderr, "fluxcap: cannot start the lcores: %s\n", strerror(-ret));
-	else if (fc_telemetry_serve(op->engine, op->config, source_name(op->args)) != 0)
-		fprintf(stderr, "fluxcap: telemetry cannot be served\n");
-	if (ret == 0) {
-		snprintf(status, sizeof(status), "running: %u taps, %u outputs, %u lcores",
-			op->config->n_taps, op->config->n_outputs, fc_engine_n_lanes(op->engine));
-		fprintf(stderr, "fluxcap: %s\n", status);
-		ret = fc_control_run(op->engine, op->args->exit_idle_ms, status);
-	}
-	fc_telemetry_serve(NULL, NULL, NULL); /* nobody shall look at a port that is being closed */
 	fc_engine_stop(op->engine, DRAIN_MS);
 	fc_engine_check_pools(op->engine, op->findings);
 	if (op->args->stats_path != NULL &&
-		fc_stats_file_write(op->engine, op->config, op->args->stats_path) != 0)
+		fc_stats_file_write(op->engine, op->args->stats_path) != 0)
 		ret = -EIO;
 	op->status = ret == 0 && fc_findings_n_errors(op->findings) == 0 ? EXIT_DONE : EXIT_FAILED;
 	return NULL;
@@ -155,7 +193,7 @@ static void operate_beside(struct operation *op)
 	pthread_join(thread, NULL);
 }
 
-/* Takes the configuration over. */
+/* The configuration is no longer the caller's. */
 static int run_engine(
 	struct fc_config *config, const struct fc_args *args, struct fc_findings **findings)
 {
@@ -171,7 +209,7 @@ static int run_engine(
 	/* Without it dpdk-dumpcap cannot attach, and nothing else is missing. */
 	if (rte_pdump_init() != 0)
 		fprintf(stderr, "fluxcap: packet capture (rte_pdump) is not available\n");
-	op = (struct operation){ engine, config, args, *findings, EXIT_FAILED };
+	op = (struct operation){ engine, args, *findings, EXIT_FAILED };
 	if (fc_engine_needs_main(engine))
 		operate_beside(&op);
 	else

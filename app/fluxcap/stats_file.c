@@ -44,9 +44,9 @@ static json_t *add_object(json_t *parent, const char *name)
 	return json_object_set_new(parent, name, object) == 0 ? object : NULL;
 }
 
-static void add_feeds(
-	json_t *feeds, const struct fc_engine *engine, const struct fc_config *config, uint16_t tap)
+static void add_feeds(json_t *feeds, const struct fc_engine *engine, uint16_t tap)
 {
+	const struct fc_config *config = fc_engine_config(engine);
 	json_t *outputs = add_object(feeds, config->taps[tap].name);
 
 	for (uint16_t o = 0; o < config->n_outputs; o++) {
@@ -60,8 +60,9 @@ static void add_feeds(
 	}
 }
 
-static json_t *collect(const struct fc_engine *engine, const struct fc_config *config)
+static json_t *collect(const struct fc_engine *engine)
 {
+	const struct fc_config *config = fc_engine_config(engine);
 	json_t *root = json_object();
 	json_t *taps = add_object(root, "taps");
 	json_t *outputs = add_object(root, "outputs");
@@ -71,7 +72,7 @@ static json_t *collect(const struct fc_engine *engine, const struct fc_config *c
 	for (uint16_t t = 0; t < config->n_taps; t++) {
 		sink = sink_into(add_object(taps, config->taps[t].name));
 		fc_report_tap(engine, t, &sink);
-		add_feeds(feeds, engine, config, t);
+		add_feeds(feeds, engine, t);
 	}
 	for (uint16_t o = 0; o < config->n_outputs; o++) {
 		sink = sink_into(add_object(outputs, config->outputs[o].name));
@@ -158,10 +159,9 @@ static int replace(const char *path, json_t *root)
 	return ret;
 }
 
-int fc_stats_file_write(
-	const struct fc_engine *engine, const struct fc_config *config, const char *path)
+int fc_stats_file_write(const struct fc_engine *engine, const char *path)
 {
-	json_t *root = collect(engine, config);
+	json_t *root = collect(engine);
 	int ret = strcmp(path, "-") == 0 ? write_to(stdout, root) : replace(path, root);
 
 	json_decref(root);

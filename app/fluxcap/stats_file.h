@@ -11,7 +11,6 @@
  * @param path  The file, written anew; "-" is standard output.
  * @return      0, or -errno after a message on standard error.
  */
-int fc_stats_file_write(
-	const struct fc_engine *engine, const struct fc_config *config, const char *path);
+int fc_stats_file_write(const struct fc_engine *engine, const char *path);
 
 #endif
