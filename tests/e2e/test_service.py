@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """fluxcap as a service: what it tells systemd, and its unit."""
 
+import json
 import os
 import re
 import signal
@@ -119,6 +120,52 @@ def test_no_watchdog_is_wanted(rig, listener, monkeypatch):
     assert said["STOPPING"] == "1"
 
 
+def reload_states(listener):
+    """What is said from a reload's begin to its end, but signs of life."""
+    said = []
+    while not said or "READY" not in said[-1]:
+        one = listener.receive()[1]
+        if one != {"WATCHDOG": "1"}:
+            said.append(one)
+    return said
+
+
+@pytest.mark.parametrize("n_lcores", [1, 2])
+def test_reloads(rig, listener, n_lcores):
+    """It says when it begins, by the clock of systemd, and when it has ended, however that went."""
+    rig.short_form, rig.n_lcores, rig.lcores = False, n_lcores, {"idle_us": 500}
+    rig.tap("a", fr.numbered(10))
+    rig.output("x", "a")
+    with rig.start() as running:
+        status = listener.receive()[1]["STATUS"]
+        for config, ending in ((rig.config(), ""), ("{", "; the last reload failed"),
+                               (rig.config(), "")):
+            rig.path("config.json").write_text(
+                config if isinstance(config, str) else json.dumps(config))
+            before = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            running.process.send_signal(signal.SIGHUP)
+            begun, ended = reload_states(listener)
+            after = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            assert (begun["RELOADING"], begun["STATUS"]) == ("1", "reloading")
+            assert before <= int(begun["MONOTONIC_USEC"]) * 1000 + 999
+            assert int(begun["MONOTONIC_USEC"]) * 1000 <= after
+            assert ended == {"READY": "1", "STATUS": status + ending}
+            assert listener.receive()[1] == {"WATCHDOG": "1"}
+        running.stop()
+    assert [one for one in listener.rest() if "READY" in one] == []
+
+
+def test_a_dry_run_is_no_reload(rig, listener):
+    rig.short_form, rig.lcores = False, {"idle_us": 500}
+    rig.tap("a", fr.numbered(10))
+    rig.output("x", "a")
+    with rig.start() as running:
+        assert listener.receive()[1]["READY"] == "1"
+        assert running.telemetry("/fluxcap/reload,dry-run")["result"] == "ok"
+        running.stop()
+    assert [one for one in listener.rest() if "RELOADING" in one or "READY" in one] == []
+
+
 def wait_blocked(running):
     """Until lcore 3 stands still, and lcore 2 does not."""
     def is_standing():
@@ -219,9 +266,10 @@ def run(*command):
 def unit(installed, tmp_path):
     """The unit, with its programs where they are installed for this test."""
     text = the_file(installed, "lib/systemd/system/fluxcap.service").read_text()
-    programs = re.findall(r"^Exec\w+=\+?(/\S+)", text, re.MULTILINE)
-    assert [os.path.basename(program) for program in programs] == ["fluxcap-host", "fluxcap-run"]
-    for program in programs:
+    programs = re.findall(r"^Exec\w+=[-+]*(/\S+)", text, re.MULTILINE)
+    assert [os.path.basename(program) for program in programs] == [
+        "fluxcap-host", "fluxcap-run", "fluxcap-host", "fluxcap-ctl"]
+    for program in set(programs):
         assert os.access(installed / program[1:], os.X_OK), program
         text = text.replace(program, str(installed / program[1:]))
     path = tmp_path / "fluxcap.service"
