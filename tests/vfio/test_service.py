@@ -14,7 +14,7 @@ import pytest
 from box import corpus
 from qemu import NICS, wait_for
 
-E1000E, VMXNET3, VIRTIO = NICS[:3]
+E1000E, VMXNET3, VIRTIO, OTHER = NICS[:4]
 LENGTHS = [60, 128, 600, 1500]
 SYSTEMD = "^/lib/systemd/systemd --system"
 
@@ -57,6 +57,12 @@ class Systemd:
         assert done["status"] == 0, f"{command}: {done}\n{self.logs()}"
         return done["stdout"]
 
+    def reload(self):
+        """Have systemd reload fluxcap.service; its exit status, and what it says."""
+        done = self.machine.run("nsenter", "-t", self.pid, "-p", "-m", "-r", "--wd=/",
+                                "systemctl", "reload", "fluxcap", timeout_s=120)
+        return done["status"], done
+
     def logs(self):
         return self.machine.run("cat", "/share/unit.log", "/share/systemd.log")["stdout"]
 
@@ -84,19 +90,27 @@ class Systemd:
         self.machine.do("kill", "-KILL", self.pid)
 
 
+def configure(box, outputs):
+    """Write the service's configuration; outputs are NICs by their names."""
+    port = box.addresses
+    box.machine.ask("write_file", path="/etc/fluxcap/config.json", text=json.dumps({
+        "taps": {"t": {"port": port[E1000E.number], "ring": "2m", "filter": "ip or not ip"}},
+        "outputs": {name: {"port": port[nic.number], "from": ["t"]}
+                    for name, nic in outputs.items()},
+        "lcores": {"idle_us": 1000}}))
+
+
+OUTPUTS = {"v": VMXNET3, "n": VIRTIO}
+
+
 @pytest.fixture(scope="module")
 def service(one_box):
     """fluxcap.service, configured as docs/operations.md says, started because systemd started."""
-    port = [one_box.addresses[nic.number] for nic in NICS]
     machine = one_box.machine
     machine.do("systemd-sysusers", "fluxcap.conf")
     machine.do("systemd-tmpfiles", "--create", "fluxcap.conf")
     machine.ask("write_file", path="/etc/fluxcap/eal.args", text="-l 0-1\n--file-prefix fluxcap\n")
-    machine.ask("write_file", path="/etc/fluxcap/config.json", text=json.dumps({
-        "taps": {"t": {"port": port[E1000E.number], "ring": "2m", "filter": "ip or not ip"}},
-        "outputs": {"v": {"port": port[VMXNET3.number], "from": ["t"]},
-                    "n": {"port": port[VIRTIO.number], "from": ["t"]}},
-        "lcores": {"idle_us": 1000}}))
+    configure(one_box, OUTPUTS)
     systemd = Systemd(machine)
     systemd.wait_active(0)
     yield systemd
@@ -123,6 +137,29 @@ def test_it_carries_frames_without_privileges(box, service):
     assert [words for words in maps if len(words) == 5 and words[1] == "r-xp"] != []
     shown = json.loads(box.machine.do("fluxcap-ctl", "-f", "fluxcap", "show", "--json"))
     assert shown["taps"]["t"]["rx_packets"] == len(corpus(81, LENGTHS))
+
+
+def test_reloaded_it_goes_on(box, service):
+    """An output moves to a NIC that the kernel has until then, and back; in between a file with
+    mistakes changes nothing, and systemctl says so."""
+    before = service.about("MainPID", "NRestarts")
+    configure(box, {"v": VMXNET3, "o": OTHER})
+    assert service.reload()[0] == 0, service.logs()
+    assert service.about("StatusText")["StatusText"] == "running: 1 taps, 2 outputs, 1 lcores"
+    assert service.about("ActiveState", *before) == {"ActiveState": "active"} | before
+    box.carry(E1000E, corpus(82, LENGTHS), [VMXNET3, OTHER])
+
+    box.machine.ask("write_file", path="/etc/fluxcap/config.json", text="{")
+    status, said = service.reload()
+    assert status != 0 and "failed" in said["stderr"], said
+    assert "fluxcap-ctl: not reloaded" in service.logs()
+    assert service.about("ActiveState", *before) == {"ActiveState": "active"} | before
+    box.carry(E1000E, corpus(83, LENGTHS), [VMXNET3, OTHER])
+
+    configure(box, OUTPUTS)
+    assert service.reload()[0] == 0, service.logs()
+    assert service.about("ActiveState", *before) == {"ActiveState": "active"} | before
+    carries(box)
 
 
 def test_killed_it_comes_back(box, service):
