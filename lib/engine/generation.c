@@ -56,6 +56,14 @@ struct fc_feed *fc_generation_feed(
 	return NULL;
 }
 
+bool fc_generation_has_feed(const struct fc_generation *generation, const struct fc_feed *feed)
+{
+	for (uint32_t f = 0; generation != NULL && f < generation->n_feeds; f++)
+		if (generation->feeds[f] == feed)
+			return true;
+	return false;
+}
+
 /* Whether a pool that is there already can do what is planned. */
 static bool is_enough(const struct rte_mempool *pool, const struct fc_plan_pool *planned)
 {
@@ -393,6 +401,7 @@ static int allocate(const struct fc_engine *engine, struct fc_generation *next)
 	next->taps = calloc(n_taps, sizeof(struct fc_tap *));
 	next->outlets = calloc(n_taps, sizeof(struct fc_outlets *));
 	next->outputs = calloc(n_outputs, sizeof(struct fc_output *));
+	next->ended = calloc(n_outputs, sizeof(*next->ended));
 	next->first_feed = calloc(n_outputs, sizeof(*next->first_feed));
 	next->feeds = calloc(next->n_feeds, sizeof(struct fc_feed *));
 	next->tables = calloc(n_pairs, sizeof(struct fc_route **));
@@ -402,10 +411,10 @@ static int allocate(const struct fc_engine *engine, struct fc_generation *next)
 	return next->ports != NULL && next->rx_pools != NULL && next->host_pools != NULL &&
 			       next->stations != NULL && next->queues != NULL &&
 			       next->taps != NULL && next->outlets != NULL &&
-			       next->outputs != NULL && next->first_feed != NULL &&
-			       next->feeds != NULL && next->tables != NULL &&
-			       next->n_in_table != NULL && next->lane_of != NULL &&
-			       next->works != NULL
+			       next->outputs != NULL && next->ended != NULL &&
+			       next->first_feed != NULL && next->feeds != NULL &&
+			       next->tables != NULL && next->n_in_table != NULL &&
+			       next->lane_of != NULL && next->works != NULL
 		       ? 0
 		       : -ENOMEM;
 }

@@ -127,6 +127,7 @@ void fc_generation_free(struct fc_engine *engine, struct fc_generation *generati
 	free(generation->taps);
 	free(generation->outlets);
 	free(generation->outputs);
+	free(generation->ended);
 	free(generation->first_feed);
 	free(generation->feeds);
 	free(generation->tables);

@@ -109,11 +109,23 @@ static bool is_shared(const struct fc_engine *engine, const struct fc_port *port
 	return false;
 }
 
+void fc_plug_let_go(struct fc_port *port)
+{
+	struct rte_device *device = port->device;
+	bool is_removed = atomic_load_explicit(&port->is_removed, memory_order_relaxed);
+
+	fc_port_stop(port);
+	/* What is plugged in still cannot be plugged in again. */
+	if (device != NULL && !is_removed)
+		rte_dev_remove(device);
+}
+
 void fc_plug_out(struct fc_engine *engine, struct fc_port *port)
 {
 	struct rte_device *device = port->device;
 	bool is_there = port->is_started &&
 			!atomic_load_explicit(&port->is_removed, memory_order_relaxed) &&
+			!atomic_load_explicit(&port->is_gone, memory_order_relaxed) &&
 			!is_shared(engine, port);
 
 	if (port->device_args[0] != '\0' || port->is_started)

@@ -43,8 +43,9 @@ struct fc_generation {
 	struct fc_tap **taps;
 	struct fc_outlets **outlets; /* of each tap: of each rx queue */
 	struct fc_output **outputs;
-	struct fc_feed **feeds; /* output by output, in the order of their `from` */
-	uint32_t *first_feed;	/* of each output: index of its first feed */
+	struct fc_feed_stats *ended; /* of each output: what it had of feeds that are no more */
+	struct fc_feed **feeds;	     /* output by output, in the order of their `from` */
+	uint32_t *first_feed;	     /* of each output: index of its first feed */
 	uint32_t n_feeds;
 	struct fc_route *routes; /* see wiring.c */
 	uint32_t n_routes;
@@ -109,6 +110,9 @@ void fc_wiring_free(const struct fc_engine *engine, struct fc_generation *genera
 struct fc_feed *fc_generation_feed(
 	const struct fc_generation *generation, uint16_t tap, uint16_t output);
 
+/** Whether it has this feed; NULL has none. */
+bool fc_generation_has_feed(const struct fc_generation *generation, const struct fc_feed *feed);
+
 /** Index of the tap or output of this name, or -1. */
 int fc_generation_find_tap(const struct fc_generation *generation, const char *name);
 int fc_generation_find_output(const struct fc_generation *generation, const char *name);
@@ -120,6 +124,9 @@ const struct fc_route *fc_generation_route(const struct fc_generation *generatio
 /** Read a feed's counters. */
 void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const struct fc_feed *feed,
 	struct fc_feed_stats *stats);
+
+/** Add the counters of one feed to a sum. */
+void fc_feed_stats_add(struct fc_feed_stats *sum, const struct fc_feed_stats *stats);
 
 /** Have every lane say when it has seen all that was written until now. @return The epoch. */
 uint32_t fc_engine_begin_epoch(struct fc_engine *engine);
@@ -165,6 +172,9 @@ bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config,
 /** Close a port that is not needed any more, unplug its device and remember how it was plugged in.
  */
 void fc_plug_out(struct fc_engine *engine, struct fc_port *port);
+
+/** Close a port that has gone, and unplug its device, so that it can return. */
+void fc_plug_let_go(struct fc_port *port);
 
 /** Free what fc_plug_out() remembers. */
 void fc_plug_end(struct fc_engine *engine);

@@ -118,6 +118,17 @@ void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const st
 	stats->unaccounted = missing(&stats->forwarded, stats->drops, sinks, 2);
 }
 
+void fc_feed_stats_add(struct fc_feed_stats *sum, const struct fc_feed_stats *stats)
+{
+	add(&sum->forwarded, stats->forwarded);
+	for (unsigned d = 0; d < FC_N_DROPS; d++)
+		add(&sum->drops[d], stats->drops[d]);
+	add(&sum->tx, stats->tx);
+	sum->tx_frames += stats->tx_frames;
+	add(&sum->queued, stats->queued);
+	sum->unaccounted += stats->unaccounted;
+}
+
 bool fc_engine_feed_stats(
 	const struct fc_engine *engine, uint16_t tap, uint16_t output, struct fc_feed_stats *stats)
 {
@@ -159,17 +170,12 @@ void fc_engine_output_stats(
 	stats->tx_errors = nic.oerrors;
 	if (output->tunnel != NULL)
 		read_tunnel(output, &config->encap, stats);
+	stats->sum = now->ended[index];
 	for (uint16_t i = 0; i < config->n_from; i++) {
 		struct fc_feed_stats feed;
 
 		fc_feed_read(now, config->from[i], now->feeds[now->first_feed[index] + i], &feed);
-		add(&stats->sum.forwarded, feed.forwarded);
-		for (unsigned d = 0; d < FC_N_DROPS; d++)
-			add(&stats->sum.drops[d], feed.drops[d]);
-		add(&stats->sum.tx, feed.tx);
-		stats->sum.tx_frames += feed.tx_frames;
-		add(&stats->sum.queued, feed.queued);
-		stats->sum.unaccounted += feed.unaccounted;
+		fc_feed_stats_add(&stats->sum, &feed);
 	}
 }
 
