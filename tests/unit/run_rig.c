@@ -13,7 +13,31 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "dpdk_fixture.h"
 #include "run_rig.h"
+
+static const char *lcores;
+
+void run_use_lcores(const char *list)
+{
+	lcores = list;
+}
+
+int run_start_eal(void **state)
+{
+	char argument[64];
+
+	(void)state;
+	snprintf(argument, sizeof(argument), "--lcores=%s", lcores);
+	fixture_start_eal((const char *const[]){ argument, "-m", "512", NULL });
+	return 0;
+}
+
+int run_stop_eal(void **state)
+{
+	(void)state;
+	return rte_eal_cleanup();
+}
 
 bool run_has_workers(void)
 {

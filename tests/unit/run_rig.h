@@ -11,6 +11,11 @@
 
 /** The whole engine, for tests; EAL runs with the lcores that the test was given. */
 
+/** Fixtures of a group of tests: EAL with the lcores that run_use_lcores() was given. */
+int run_start_eal(void **state);
+int run_stop_eal(void **state);
+void run_use_lcores(const char *list);
+
 struct run {
 	struct fc_findings *findings;
 	struct fc_config *config; /* the engine's, when there is one */

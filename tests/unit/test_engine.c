@@ -29,8 +29,6 @@
 #define PATIENT	 10000 /* ms, more than any of the waiting here takes */
 #define N_CYCLES 50
 
-static const char *lcores;
-
 static void test_missing_ports(void **state)
 {
 	size_t used = run_heap_used();
@@ -582,22 +580,6 @@ static void test_optional(void **state)
 	assert_int_equal(rte_vdev_uninit("net_null1"), 0);
 }
 
-static int start_eal(void **state)
-{
-	char argument[64];
-
-	(void)state;
-	snprintf(argument, sizeof(argument), "--lcores=%s", lcores);
-	fixture_start_eal((const char *const[]){ argument, "-m", "512", NULL });
-	return 0;
-}
-
-static int stop_eal(void **state)
-{
-	(void)state;
-	return rte_eal_cleanup();
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -618,6 +600,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_optional),
 	};
 
-	lcores = argc > 1 ? argv[1] : "0";
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+	run_use_lcores(argc > 1 ? argv[1] : "0");
+	return cmocka_run_group_tests(tests, run_start_eal, run_stop_eal);
 }

@@ -35,8 +35,6 @@
 	"},\"truncate\":" length "}"
 #define JSON(taps, outputs) "{\"taps\":{" taps "},\"outputs\":{" outputs "}}"
 
-static const char *lcores;
-
 /* Try to run another configuration. */
 static int reload(struct run *run, const char *json)
 {
@@ -293,22 +291,6 @@ static void test_rings(void **state)
 	assert_int_equal(rte_vdev_uninit("net_null0"), 0);
 }
 
-static int start_eal(void **state)
-{
-	char argument[64];
-
-	(void)state;
-	snprintf(argument, sizeof(argument), "--lcores=%s", lcores);
-	fixture_start_eal((const char *const[]){ argument, "-m", "512", NULL });
-	return 0;
-}
-
-static int stop_eal(void **state)
-{
-	(void)state;
-	return rte_eal_cleanup();
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +300,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_rings),
 	};
 
-	lcores = argc > 1 ? argv[1] : "0";
-	return cmocka_run_group_tests(tests, start_eal, stop_eal);
+	run_use_lcores(argc > 1 ? argv[1] : "0");
+	return cmocka_run_group_tests(tests, run_start_eal, run_stop_eal);
 }
