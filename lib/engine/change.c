@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_ring.h>
 
@@ -81,6 +82,32 @@ static bool takes_some(
 	return takes;
 }
 
+static bool is_needed(const struct fc_generation *generation, uint16_t lane)
+{
+	for (uint16_t l = 0; l < generation->plan->n_lanes; l++)
+		if (generation->lane_of[l] == lane)
+			return true;
+	return false;
+}
+
+/* Lcores that get work now must not have any from somebody else. */
+static int check_idle(const struct fc_engine *engine, const struct fc_generation *next,
+	struct fc_findings *findings)
+{
+	int ret = 0;
+
+	for (uint16_t l = 0; engine->is_running && l < engine->n_lanes; l++) {
+		unsigned id = engine->lcores[l].id;
+
+		if (!is_needed(next, l) || fc_engine_is_working(&engine->lanes[l]) ||
+			rte_eal_get_lcore_state(id) == WAIT)
+			continue;
+		fc_findings_add(findings, FC_ERROR, "lcores", "lcore %u is busy", id);
+		ret = -EINVAL;
+	}
+	return ret;
+}
+
 static int prepare(struct fc_engine *engine, struct fc_config *config, struct fc_findings *findings,
 	struct fc_change *change)
 {
@@ -103,6 +130,8 @@ static int prepare(struct fc_engine *engine, struct fc_config *config, struct fc
 	if (ret != 0)
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 	else
+		ret = check_idle(engine, change->next, findings);
+	if (ret == 0)
 		ret = fc_change_ports(engine, change->next, findings);
 	if (ret != 0)
 		fc_generation_free(engine, change->next, engine->now);
@@ -131,14 +160,6 @@ int fc_engine_prepare(struct fc_engine *engine, struct fc_config *config,
 		fc_config_compare(engine->now->config, config, findings);
 	*out = change;
 	return 0;
-}
-
-static bool is_needed(const struct fc_generation *generation, uint16_t lane)
-{
-	for (uint16_t l = 0; generation != NULL && l < generation->plan->n_lanes; l++)
-		if (generation->lane_of[l] == lane)
-			return true;
-	return false;
 }
 
 static void launch_lanes(struct fc_engine *engine, const struct fc_generation *next)

@@ -65,6 +65,8 @@ struct fc_device {
 struct fc_old_pool {
 	struct rte_mempool *pool;
 	uint32_t n_kept;
+	bool was_full; /* when last looked; it is freed when every lcore has begun a round since */
+	uint32_t epoch;
 };
 
 /** Everything that the engine has; the control thread's. */
@@ -156,7 +158,7 @@ void fc_engine_halt(struct fc_lane *lane);
 int fc_engine_plan_for(struct fc_engine *engine, const struct fc_config *config, bool dry,
 	struct fc_findings *findings, struct fc_plan **plan);
 
-/** Free a pool as soon as all its buffers are back. NULL is allowed. */
+/** Free a pool some time after all its buffers are back. NULL is allowed. */
 void fc_old_pools_add(struct fc_engine *engine, struct rte_mempool *pool, uint32_t n_kept);
 void fc_old_pools_reap(struct fc_engine *engine);
 
