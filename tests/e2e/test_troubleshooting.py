@@ -225,6 +225,55 @@ def test_dumpcap_with_another_prefix(prefix):
     said(quoted("is primary process running?"), done.stdout + done.stderr)
 
 
+# What a reload says
+
+
+@pytest.fixture
+def reloaded(rig):
+    """A fluxcap with a file, and a function that changes the file, asks for a reload and gives
+    what was said."""
+    rig.short_form = False
+    rig.lcores = {"idle_us": 1000}
+    rig.tap("a", port=rig.vdev("net_null"))
+    rig.output("b", "a", port=rig.vdev("net_null"))
+    with rig.start() as running:
+        def reload(**changes):
+            path = rig.path("config.json")
+            config = json.loads(path.read_text())
+            path.write_text(json.dumps({**config, **changes}))
+            done = subprocess.run([CLIENT, "-f", rig.prefix, "reload"], capture_output=True,
+                                  text=True, timeout=TIMEOUT, check=False)
+            path.write_text(json.dumps(config))
+            assert done.returncode == 1
+            before = running.tap("a")["rx_packets"]
+            running.wait_received("a", before + 1)  # it goes on
+            return done.stdout + done.stderr + running.texts()[1]
+        yield reload
+
+
+def test_a_reload_with_a_mistake(reloaded):
+    said(quoted("not reloaded: the configuration has errors"), reloaded(taps={"a": {"port": ""}}))
+
+
+def test_a_reload_with_other_lcores(reloaded):
+    said(quoted("cannot be changed while fluxcap runs"), reloaded(lcores={"rx": [1]}))
+
+
+def test_a_reload_without_memory(reloaded):
+    said(quoted("not reloaded: memory does not suffice"),
+         reloaded(taps={"a": {"port": "net_null0", "ring": "64g"}}))
+
+
+def test_a_reload_of_the_command_line(rig):
+    rig.tap("a", port=rig.vdev("net_null"))
+    rig.output("b", "a", port=rig.vdev("net_null"))
+    with rig.start():
+        done = subprocess.run([CLIENT, "-f", rig.prefix, "reload"], capture_output=True, text=True,
+                              timeout=TIMEOUT, check=False)
+    assert done.returncode == 1
+    said(quoted("this configuration cannot be read again"), done.stderr)
+
+
 # What it counts
 
 
@@ -327,5 +376,7 @@ MADE = {quoted(part) for part in (
     *(row[0] for row in STARTS), "is not one that can work", "nothing to do", "cannot be opened",
     "nothing creates the port", "Cannot get hugepage information", "EAL does not start",
     "cannot write the statistics", "there is no socket", "is stopped or overloaded",
-    "left its socket behind", "as many telemetry clients", "Is another primary process running?",
+    "left its socket behind", "not reloaded: the configuration has errors",
+    "cannot be changed while fluxcap runs", "not reloaded: memory does not suffice",
+    "this configuration cannot be read again", "as many telemetry clients", "Is another primary process running?",
     "is primary process running?")}
