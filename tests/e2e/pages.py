@@ -26,7 +26,7 @@ LEAST = 8  # characters of a text without them, so that it cannot be there by ch
 # How a command begins that the pages quote, and what else they quote that nobody says.
 NO_MESSAGE = re.compile(
     r"^(?:sudo|fluxcap\S*|prepare|ip|ethtool|dmesg|ss|cat|tcpdump|systemctl|systemd-analyze|"
-    r"journalctl|ulimit|man|git) |^fluxcap_\w+ ==|^[^ ]*\"")
+    r"journalctl|ulimit|man|git) |^-|^fluxcap_\w+ ==|^[^ ]*\"")
 
 
 class Page:

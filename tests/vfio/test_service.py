@@ -7,7 +7,9 @@ tests' own. It is Debian's, but nothing is enabled there beside fluxcap.service.
 """
 
 import json
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from qemu import NICS, wait_for
 E1000E, VMXNET3, VIRTIO, OTHER = NICS[:4]
 LENGTHS = [60, 128, 600, 1500]
 SYSTEMD = "^/lib/systemd/systemd --system"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 # The guest's root is the host's, in which systemd would find more to do.
 EMPTY = """
@@ -168,6 +171,17 @@ def test_killed_it_comes_back(box, service):
     service.wait_active(1)
     assert service.process()[0] != pid
     carries(box)
+
+
+def test_dumpcap_as_the_page_says(box, service):
+    """As the user that fluxcap is, since an answer to root's sockets is not permitted to it."""
+    (command,) = re.findall(r"^    \$ sudo -u fluxcap (.*dpdk-dumpcap .*)$", PAGE.read_text(),
+                            re.MULTILINE)
+    assert command.endswith(" -D")
+    done = service.do("setpriv", "--reuid=fluxcap", "--regid=fluxcap", "--clear-groups", "env",
+                      *command.split())
+    listed = [line.split(". ")[1].strip() for line in done.splitlines()]
+    assert sorted(listed) == sorted(box.addresses[nic.number] for nic in (E1000E, VMXNET3, VIRTIO))
 
 
 def test_stopped_it_ends_well(box, service):
