@@ -142,25 +142,53 @@ static enum fc_tunnel_verdict look(
 	return verdict;
 }
 
-/* Frames on a port where tunnels end. */
-static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
+static void fetch_ahead(struct rte_mbuf *const *packets, uint16_t i, uint16_t n)
 {
-	struct found found;
+	if (i + AHEAD < n)
+		rte_prefetch0(rte_pktmbuf_mtod(packets[i + AHEAD], void *));
+}
+
+/*
+ * Strip frames that are like the one that is remembered, up to the first that is not. Returns how
+ * many there are; @size gets the bytes that they had.
+ */
+static uint16_t strip_alike(
+	struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n, uint64_t *size)
+{
+	/* Nobody else knows its address, so that no store into a packet can be one into it. */
+	const struct fc_tunnel_memory last = queue->last;
+	uint64_t total = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *packet = packets[i];
+		uint32_t length = packet->pkt_len;
+		struct fc_tunnel_match match;
+
+		fetch_ahead(packets, i, n);
+		if (unlikely(!fc_tunnel_is_like(&last, packet, &match)) ||
+			unlikely(packet->nb_segs != 1))
+			break;
+		fc_tunnel_cut(packet, &match);
+		total += length;
+	}
+	*size = total;
+	return i;
+}
+
+/* Frames of which some are not like the one that is remembered. */
+static void strip_each(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
+{
 	struct fc_tunnel_match match;
-	uint16_t n_private = fc_private_take(&queue->how, packets, n);
+	struct found found;
 
 	/* Not as an initializer, which would clear all of it. */
 	found.n = 0;
 	found.owners = found.size = 0;
-	for (uint16_t i = n_private; i < n; i++)
-		lose(queue, FC_DROP_NOMBUF, packets[i], packets[i]->pkt_len, true);
-	for (uint16_t i = 0; i < RTE_MIN(n_private, AHEAD); i++)
-		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
-	for (uint16_t i = 0; i < n_private; i++) {
+	for (uint16_t i = 0; i < n; i++) {
 		uint32_t size = packets[i]->pkt_len;
 
-		if (i + AHEAD < n_private)
-			rte_prefetch0(rte_pktmbuf_mtod(packets[i + AHEAD], void *));
+		fetch_ahead(packets, i, n);
 		if (likely(fc_tunnel_is_like(&queue->last, packets[i], &match)) ||
 			look(queue, packets[i], &match) == FC_TUNNEL_OURS) {
 			fc_tunnel_strip(queue->ends, packets[i], &match);
@@ -170,6 +198,27 @@ static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint1
 		}
 	}
 	distribute(queue, &found);
+}
+
+/* Frames on a port where tunnels end: nearly always all of one tunnel. */
+static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
+{
+	uint16_t n_private = fc_private_take(&queue->how, packets, n), n_alike;
+	uint64_t size;
+
+	for (uint16_t i = n_private; i < n; i++)
+		lose(queue, FC_DROP_NOMBUF, packets[i], packets[i]->pkt_len, true);
+	for (uint16_t i = 0; i < RTE_MIN(n_private, AHEAD); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
+	n_alike = strip_alike(queue, packets, n_private, &size);
+	if (n_alike != 0) {
+		struct fc_intake *intake = queue->intakes[queue->last.end];
+
+		fc_tally_add(&intake->rx, n_alike, size);
+		fc_intake_pass(intake, packets, n_alike);
+	}
+	if (unlikely(n_alike != n_private))
+		strip_each(queue, packets + n_alike, (uint16_t)(n_private - n_alike));
 }
 
 /* Frames on a port where tunnels only begin: what is for the port's own address is heard. */

@@ -110,6 +110,9 @@ enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
 
 #define FC_TUNNEL_MEMORY_WORDS 5
 
+/** Two words of it at once, wherever they lie. */
+typedef uint64_t fc_tunnel_block __attribute__((vector_size(16), aligned(1), may_alias));
+
 /** The header of a packet out of a tunnel, from its EtherType on: what all like it have. */
 struct fc_tunnel_memory {
 	uint64_t value[FC_TUNNEL_MEMORY_WORDS]; /* where the mask has bits */
@@ -144,19 +147,20 @@ static inline bool fc_tunnel_is_like(const struct fc_tunnel_memory *memory,
 	const struct rte_mbuf *packet, struct fc_tunnel_match *match)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod_offset(packet, const uint8_t *, 12);
-	uint64_t different = 0;
+	const fc_tunnel_block *value = (const fc_tunnel_block *)memory->value;
+	const fc_tunnel_block *mask = (const fc_tunnel_block *)memory->mask;
+	const fc_tunnel_block *blocks = (const fc_tunnel_block *)bytes;
+	fc_tunnel_block both;
+	uint64_t word, different;
 	uint32_t length, sum;
 	uint16_t fields[3]; /* total length, identification, checksum, as they stand */
 
 	/* All words lie within the first segment. */
 	if (packet->data_len < 12 + sizeof(memory->value) || memory->skip == 0)
 		return false;
-	for (unsigned i = 0; i < FC_TUNNEL_MEMORY_WORDS; i++) {
-		uint64_t word;
-
-		memcpy(&word, bytes + i * sizeof(word), sizeof(word));
-		different |= (word ^ memory->value[i]) & memory->mask[i];
-	}
+	both = ((blocks[0] ^ value[0]) & mask[0]) | ((blocks[1] ^ value[1]) & mask[1]);
+	memcpy(&word, &blocks[2], sizeof(word));
+	different = both[0] | both[1] | ((word ^ memory->value[4]) & memory->mask[4]);
 	memcpy(&fields[0], bytes + 4, sizeof(fields[0]));
 	memcpy(&fields[1], bytes + 6, sizeof(fields[1]));
 	memcpy(&fields[2], bytes + 12, sizeof(fields[2]));
@@ -184,6 +188,14 @@ static inline bool fc_tunnel_is_like(const struct fc_tunnel_memory *memory,
 void fc_tunnel_strip_any(const struct fc_tunnel_ends *ends, struct rte_mbuf *packet,
 	const struct fc_tunnel_match *match);
 
+/** fc_tunnel_strip() for a packet of one segment, and not for FC_TUNNEL_GRE. */
+static inline void fc_tunnel_cut(struct rte_mbuf *packet, const struct fc_tunnel_match *match)
+{
+	packet->data_off = (uint16_t)(packet->data_off + match->skip);
+	packet->data_len = (uint16_t)match->length;
+	packet->pkt_len = match->length;
+}
+
 /**
  * Make of a tunnelled frame what it carried.
  *
@@ -201,9 +213,7 @@ static inline void fc_tunnel_strip(const struct fc_tunnel_ends *ends, struct rte
 		fc_tunnel_strip_any(ends, packet, match);
 		return;
 	}
-	packet->data_off = (uint16_t)(packet->data_off + match->skip);
-	packet->data_len = (uint16_t)match->length;
-	packet->pkt_len = match->length;
+	fc_tunnel_cut(packet, match);
 }
 
 #endif
