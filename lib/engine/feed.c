@@ -357,11 +357,13 @@ static const uint16_t *know_ports(
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
 	uint64_t start, bool owned)
 {
-	const struct fc_chain *chain = &feed->output->chain;
-	bool prepares = feed->output->prepares, waits = fc_feed_is_waiting(feed);
+	const struct fc_output *output = feed->output;
+	const struct fc_chain *chain = &output->chain;
+	bool waits = fc_feed_is_waiting(feed), prepares;
 	uint16_t n_offered = n, done = 0;
 
 	n = fc_stages_run(chain, 0, chain->n_read, feed->drops, packets, n, owned);
+	prepares = output->writes || (output->prepares && unlikely(has_segments(packets, n)));
 	if (!prepares)
 		n = drop_oversize(feed, packets, n, owned);
 	if (n == 0)
