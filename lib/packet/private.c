@@ -24,13 +24,22 @@ static bool is_private_chain(const struct fc_private *how, const struct rte_mbuf
 	return true;
 }
 
+_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+	"number of references and of segments are read at once");
+#define ONE_OF_EACH UINT32_C(0x00010001)
+
 static inline bool is_private(const struct fc_private *how, const struct rte_mbuf *packet)
 {
+	uint32_t references_and_segments;
+
 	if (!RTE_MBUF_DIRECT(packet) || packet->data_off < how->headroom)
 		return false;
-	if (unlikely(packet->nb_segs != 1))
-		return is_private_chain(how, packet);
-	return rte_mbuf_refcnt_read(packet) == 1;
+	memcpy(&references_and_segments,
+		(const uint8_t *)packet + offsetof(struct rte_mbuf, refcnt),
+		sizeof(references_and_segments));
+	if (likely(references_and_segments == ONE_OF_EACH))
+		return true;
+	return packet->nb_segs != 1 && is_private_chain(how, packet);
 }
 
 bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
