@@ -73,7 +73,8 @@ static bool takes_some(
 
 	for (uint16_t i = 0; i < plan->n_ports; i++) {
 		takes |= !engine->now->ports[i]->is_started && !plan->ports[i].facts.is_absent;
-		if (!fc_port_has_returned(engine->now->ports[i]) || !plan->ports[i].facts.is_absent)
+		if (engine->now->ports[i]->is_started || !plan->ports[i].facts.is_absent ||
+			!fc_plug_is_there(engine, engine->now->config, plan->ports[i].facts.name))
 			continue;
 		snprintf(place, sizeof(place), "port %s", plan->ports[i].facts.name);
 		fc_findings_add(findings, FC_ERROR, place,

@@ -84,7 +84,7 @@ static void do_without(const char *name, struct fc_port_facts *facts, struct fc_
 		known);
 }
 
-static struct fc_port *find_port(const struct fc_engine *engine, const char *name)
+struct fc_port *fc_engine_find_port(const struct fc_engine *engine, const char *name)
 {
 	const struct fc_plan_port *port =
 		engine->now != NULL ? fc_plan_find_port(engine->now->plan, name) : NULL;
@@ -99,7 +99,7 @@ static struct fc_port *find_port(const struct fc_engine *engine, const char *nam
 static int learn_port(struct fc_engine *engine, const struct fc_config *config, const char *name,
 	bool dry, struct fc_port_facts *facts, struct fc_findings *findings)
 {
-	const struct fc_port *port = find_port(engine, name);
+	const struct fc_port *port = fc_engine_find_port(engine, name);
 
 	if (port != NULL && port->is_started &&
 		!atomic_load_explicit(&port->is_gone, memory_order_relaxed)) {
@@ -113,7 +113,9 @@ static int learn_port(struct fc_engine *engine, const struct fc_config *config, 
 		fc_plan_assume_port(name, facts);
 		return 0;
 	}
-	if (!dry && fc_plug_in(engine, config, name) == 0 && fc_port_facts(name, facts) == 0)
+	/* Trying what cannot be would only make EAL complain. */
+	if (!dry && (port == NULL || fc_plug_is_there(engine, config, name)) &&
+		fc_plug_in(engine, config, name) == 0 && fc_port_facts(name, facts) == 0)
 		return 0;
 	if (port != NULL) { /* it has gone, and what else there is goes on without it */
 		*facts = port->plan->facts;

@@ -117,6 +117,7 @@ static int make_port(struct making *m, uint16_t index)
 	int old = find_port(m->now, plan->facts.name);
 	uint16_t tap = first_tap(next, index);
 	char place[FC_PORT_NAME_SIZE + 8];
+	bool may_share;
 	int ret;
 
 	next->ports[index] =
@@ -128,7 +129,10 @@ static int make_port(struct making *m, uint16_t index)
 		snprintf(place, sizeof(place), "taps.%s", next->config->taps[tap].name);
 	else
 		snprintf(place, sizeof(place), "port %s", plan->facts.name);
-	ret = have_pool(m, "port", old >= 0 ? m->now->rx_pools[old] : NULL, &plan->pool, place,
+	/* A driver that keeps buffers of its pool would do so again each time that it is started.
+	 */
+	may_share = old >= 0 && (plan->is_kept || plan->facts.is_absent || plan->pool.n_kept == 0);
+	ret = have_pool(m, "port", may_share ? m->now->rx_pools[old] : NULL, &plan->pool, place,
 		&next->rx_pools[index]);
 	if (ret == 0)
 		ret = have_pool(m, "host", old >= 0 ? m->now->host_pools[old] : NULL, &plan->host,

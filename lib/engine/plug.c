@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include <rte_bus_vdev.h>
+#include <net/if.h>
+
 #include <rte_dev.h>
 
 #include "driver.h"
@@ -26,13 +28,12 @@ static const char *find_args(
 {
 	const struct fc_port_config *told = fc_config_port(config, name);
 	const struct fc_device *device = find_device(engine, name);
-	const struct fc_plan_port *plan =
-		engine->now != NULL ? fc_plan_find_port(engine->now->plan, name) : NULL;
+	const struct fc_port *port = fc_engine_find_port(engine, name);
 
 	if (told != NULL && told->devargs != NULL)
 		return told->devargs;
-	if (plan != NULL && !plan->facts.is_absent) /* it has gone, and may have returned */
-		return engine->now->ports[plan - engine->now->plan->ports]->device_args;
+	if (port != NULL && port->has_device_args) /* it has gone, and may have returned */
+		return port->device_args;
 	if (device != NULL)
 		return device->args;
 	/* At the start what EAL has is what it was allowed to have. */
@@ -42,6 +43,56 @@ static const char *find_args(
 bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config, const char *name)
 {
 	return find_args(engine, config, name) != NULL;
+}
+
+/* Whether a kernel driver that gives NICs to programs has the device. */
+static bool is_offered(const char *name)
+{
+	static const char *const drivers[] = { "vfio-pci", "uio_pci_generic", "igb_uio" };
+	char path[FC_PORT_NAME_SIZE + 64], target[256];
+	const char *driver;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	driver = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
+	for (size_t i = 0; i < RTE_DIM(drivers); i++)
+		if (strcmp(driver, drivers[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The name of the kernel interface that device arguments speak of; false: of none. */
+static bool find_interface(const char *args, char name[IF_NAMESIZE])
+{
+	const char *at = strstr(args, "iface=");
+	size_t length;
+
+	if (at == NULL)
+		return false;
+	at += strlen("iface=");
+	length = strcspn(at, ",");
+	if (length == 0 || length >= IF_NAMESIZE)
+		return false;
+	snprintf(name, IF_NAMESIZE, "%.*s", (int)length, at);
+	return true;
+}
+
+bool fc_plug_is_there(
+	const struct fc_engine *engine, const struct fc_config *config, const char *name)
+{
+	const char *args = find_args(engine, config, name);
+	char interface[IF_NAMESIZE];
+	uint16_t id;
+
+	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
+		return true;
+	if (strchr(name, ':') != NULL)
+		return is_offered(name);
+	return args != NULL && find_interface(args, interface) && if_nametoindex(interface) != 0;
 }
 
 /* Without memory for that it stays plugged in, which does no harm. */
@@ -118,6 +169,7 @@ void fc_plug_let_go(struct fc_port *port)
 	/* What is plugged in still cannot be plugged in again. */
 	if (device != NULL && !is_removed)
 		rte_dev_remove(device);
+	port->device = NULL;
 }
 
 void fc_plug_out(struct fc_engine *engine, struct fc_port *port)
@@ -128,7 +180,7 @@ void fc_plug_out(struct fc_engine *engine, struct fc_port *port)
 			!atomic_load_explicit(&port->is_gone, memory_order_relaxed) &&
 			!is_shared(engine, port);
 
-	if (port->device_args[0] != '\0' || port->is_started)
+	if (port->has_device_args)
 		remember(engine, port->plan->facts.name, port->device_args);
 	fc_port_stop(port);
 	if (is_there && rte_dev_remove(device) == 0)

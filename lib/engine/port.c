@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -213,6 +212,7 @@ static void remember_device(struct fc_port *port, const struct rte_eth_dev_info 
 	const struct rte_devargs *args = rte_dev_devargs(info->device);
 
 	port->device = info->device;
+	port->has_device_args = true;
 	port->interface_index = info->if_index;
 	if (info->if_index == 0 || if_indextoname(info->if_index, port->interface_name) == NULL)
 		port->interface_name[0] = '\0';
@@ -329,40 +329,6 @@ void fc_port_give_up(struct fc_port *port)
 	fc_link_watch_note(&port->watch, FC_PORT_GONE, clock_ms());
 }
 
-/* Whether a kernel driver that gives NICs to programs has the device. */
-static bool is_offered(const char *name)
-{
-	static const char *const drivers[] = { "vfio-pci", "uio_pci_generic", "igb_uio" };
-	char path[FC_PORT_NAME_SIZE + 64], target[256];
-	const char *driver;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", name);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = '\0';
-	driver = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
-	for (size_t i = 0; i < RTE_DIM(drivers); i++)
-		if (strcmp(driver, drivers[i]) == 0)
-			return true;
-	return false;
-}
-
-bool fc_port_has_returned(const struct fc_port *port)
-{
-	const char *name = port->plan->facts.name;
-	uint16_t id;
-
-	if (port->is_started)
-		return false;
-	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
-		return true;
-	if (strchr(name, ':') != NULL)
-		return is_offered(name);
-	return port->interface_name[0] != '\0' && if_nametoindex(port->interface_name) != 0;
-}
-
 /* What was sent into a ring that nobody empties would be lost to its pool. */
 static void empty_loop(const struct fc_port *port)
 {
@@ -394,6 +360,8 @@ void fc_port_stop(struct fc_port *port)
 	read_stats(port);
 	if (fc_driver_loops(&port->plan->facts))
 		empty_loop(port);
+	if (!atomic_load_explicit(&port->is_gone, memory_order_relaxed))
+		rte_eth_promiscuous_disable(port->id); /* a kernel interface would stay so */
 	rte_eth_dev_stop(port->id);
 	rte_eth_dev_close(port->id);
 	port->is_started = false;

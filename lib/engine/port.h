@@ -39,6 +39,7 @@ struct fc_port {
 	_Atomic bool is_paused;	   /* it is being changed; control: wo, lcores: ro */
 	_Atomic bool is_removed;   /* its device is; EAL's interrupt thread: wo, control: ro */
 	struct rte_device *device; /* behind it, NULL: it is not started */
+	bool has_device_args;	   /* it has been plugged in some time */
 	char device_args[FC_DEVICE_ARGS_SIZE]; /* that it was plugged in with */
 	char interface_name[IF_NAMESIZE];      /* of the kernel interface behind it */
 	struct fc_link_watch watch;	       /* see there for who reads it */
@@ -96,11 +97,8 @@ int fc_port_restart(
  */
 int fc_port_replug(struct fc_port *port, struct fc_findings *findings);
 
-/** Say that a port cannot be used; fc_port_has_returned() may find it again. */
+/** Say that a port cannot be used; it may be found again. */
 void fc_port_give_up(struct fc_port *port);
-
-/** Whether the device of a port that is not there can be looked up or plugged in now. */
-bool fc_port_has_returned(const struct fc_port *port);
 
 /**
  * Look at the port: is it still there, is its link up. To be called at least every FC_PORT_LOOK_MS.

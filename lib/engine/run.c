@@ -278,13 +278,15 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 
 bool fc_engine_has_returned(struct fc_engine *engine, uint64_t now_ms)
 {
-	bool has_returned = false, all_there = true;
+	bool has_returned = false;
 
 	if (now_ms < engine->next_return_ms)
 		return false;
 	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
-		all_there &= engine->now->ports[i]->is_started;
-		has_returned |= fc_port_has_returned(engine->now->ports[i]);
+		if (engine->now->ports[i]->is_started)
+			continue;
+		has_returned |= fc_plug_is_there(
+			engine, engine->now->config, engine->now->plan->ports[i].facts.name);
 	}
 	/* What cannot be taken now may be broken, and trying costs time. */
 	engine->return_pause_ms =
@@ -292,5 +294,5 @@ bool fc_engine_has_returned(struct fc_engine *engine, uint64_t now_ms)
 			      : RTE_MIN(2 * engine->return_pause_ms, (uint64_t)LAST_PAUSE_MS);
 	engine->next_return_ms =
 		now_ms + RTE_MAX(engine->return_pause_ms, (uint64_t)FIRST_PAUSE_MS);
-	return has_returned && !all_there;
+	return has_returned;
 }

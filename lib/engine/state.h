@@ -168,6 +168,16 @@ void fc_old_pools_free(struct fc_engine *engine);
 /** Plug in what a configuration needs and EAL lacks. @return 0, or -ENODEV. */
 int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const char *name);
 
+/**
+ * Whether a port that does not run can be taken: EAL has it, its PCI device is with a driver that
+ * gives it to programs, or the kernel interface that it is made of exists.
+ */
+bool fc_plug_is_there(
+	const struct fc_engine *engine, const struct fc_config *config, const char *name);
+
+/** The port of this name in the generation that runs, or NULL. */
+struct fc_port *fc_engine_find_port(const struct fc_engine *engine, const char *name);
+
 /** Whether fc_plug_in() would try. */
 bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config, const char *name);
 
