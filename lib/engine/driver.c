@@ -133,10 +133,14 @@ bool fc_driver_loops(const struct fc_port_facts *facts)
 	return strcmp(facts->driver, "net_ring") == 0;
 }
 
+bool fc_driver_is_af_packet(const struct fc_port_facts *facts)
+{
+	return strcmp(facts->driver, "net_af_packet") == 0;
+}
+
 bool fc_driver_restarts(const struct fc_port_facts *facts)
 {
-	return strcmp(facts->driver, "net_af_packet") != 0 &&
-	       strcmp(facts->driver, "net_pcap") != 0;
+	return !fc_driver_is_af_packet(facts) && strcmp(facts->driver, "net_pcap") != 0;
 }
 
 #define MAX_RINGS 16 /* RTE_PMD_RING_MAX_RX_RINGS of the driver */

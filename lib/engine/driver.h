@@ -14,6 +14,9 @@
  */
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info);
 
+/** Whether it is net_af_packet: see af_packet.h. */
+bool fc_driver_is_af_packet(const struct fc_port_facts *facts);
+
 /** Whether a port of this driver can be started again after it was stopped; else it has to be
  * unplugged and plugged in (net_af_packet closes its sockets for good, net_pcap forgets what it
  * plays again and again). */

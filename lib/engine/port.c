@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
+#include "af_packet.h"
 #include "driver.h"
 #include "interface.h"
 #include "port.h"
@@ -346,9 +347,14 @@ static void read_stats(struct fc_port *port)
 {
 	struct rte_eth_stats now;
 
-	if (!atomic_load_explicit(&port->is_removed, memory_order_relaxed) &&
-		rte_eth_stats_get(port->id, &now) == 0)
-		port->last = now;
+	if (atomic_load_explicit(&port->is_removed, memory_order_relaxed) ||
+		rte_eth_stats_get(port->id, &now) != 0)
+		return;
+	if (port->plan->is_tap && fc_driver_is_af_packet(&port->plan->facts))
+		port->n_kernel_drops += fc_af_packet_drops(
+			port->id, port->plan->n_rx_queues, port->interface_index);
+	port->last = now;
+	port->last.imissed += port->n_kernel_drops;
 }
 
 void fc_port_stop(struct fc_port *port)

@@ -46,6 +46,7 @@ struct fc_port {
 	uint64_t next_look_ms;		       /* at the link */
 	pthread_mutex_t lock;	   /* of is_started and last, for those who read statistics */
 	struct rte_eth_stats last; /* when they were last read */
+	uint64_t n_kernel_drops;   /* frames that the kernel has lost and the driver not told of */
 };
 
 /** Whether nothing can be received or sent now. Any lcore. */
