@@ -12,6 +12,9 @@
 #include <fc_config_compare.h>
 
 #include "change.h"
+#include "generation.h"
+#include "lanes.h"
+#include "plug.h"
 
 static void check_list(const uint16_t *before, uint16_t n_before, const uint16_t *after,
 	uint16_t n_after, const char *place, struct fc_findings *findings)

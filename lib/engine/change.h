@@ -33,6 +33,15 @@ struct fc_change {
 /** Write the orders for the change to its `next`. @return 0 or -ENOMEM. */
 int fc_change_make_orders(const struct fc_engine *engine, struct fc_change *change);
 
+/**
+ * Start the ports of a new generation that are not there yet, and pause and set up those that are
+ * not kept.
+ *
+ * @return  0, or -EIO with the reason in @p findings: then all are as they were.
+ */
+int fc_change_ports(
+	struct fc_engine *engine, struct fc_generation *next, struct fc_findings *findings);
+
 /** Free the change, but not its generation. */
 void fc_change_free(struct fc_change *change);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "change.h"
+#include "generation.h"
 
 static uint32_t count_intakes(const struct fc_generation *generation)
 {

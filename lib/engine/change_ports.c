@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include "state.h"
+#include "change.h"
+#include "lanes.h"
+#include "plug.h"
 
 /* The ports of a generation that is being prepared: started, or set up anew. */
 

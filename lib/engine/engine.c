@@ -7,7 +7,9 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
-#include "state.h"
+#include "generation.h"
+#include "old_pools.h"
+#include "plug.h"
 
 #define PLACE_SIZE (FC_NAME_SIZE + 16)
 

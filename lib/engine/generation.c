@@ -8,8 +8,8 @@
 
 #include <fc_config_compare.h>
 
+#include "generation.h"
 #include "pool.h"
-#include "state.h"
 
 #define PLACE_SIZE (FC_NAME_SIZE + 16)
 

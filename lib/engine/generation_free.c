@@ -3,7 +3,8 @@
 
 #include <rte_malloc.h>
 
-#include "state.h"
+#include "generation.h"
+#include "old_pools.h"
 
 static bool has_pointer(const void *list, size_t n, const void *item)
 {

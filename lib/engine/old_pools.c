@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
-#include "state.h"
+#include "lanes.h"
+#include "old_pools.h"
 
 /*
  * Pools that a reload has made superfluous. Their last buffers may be in the descriptors of a port,

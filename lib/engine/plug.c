@@ -10,7 +10,7 @@
 #include <rte_dev.h>
 
 #include "driver.h"
-#include "state.h"
+#include "plug.h"
 
 /* Devices that come and go while EAL runs. */
 

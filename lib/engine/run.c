@@ -6,8 +6,10 @@
 #include <rte_lcore.h>
 #include <rte_ring.h>
 
+#include "lanes.h"
+#include "old_pools.h"
+#include "plug.h"
 #include "pool.h"
-#include "state.h"
 
 #define FIRST_PAUSE_MS 1000 /* between looks for ports that have returned */
 #define LAST_PAUSE_MS  60000

@@ -89,67 +89,6 @@ struct fc_engine {
 };
 
 /**
- * Make a generation beside the one that runs.
- *
- * @param plan  The generation's; freed when this fails.
- * @return      0; -EINVAL or -ENOMEM with the reason in @p findings.
- */
-int fc_generation_make(struct fc_engine *engine, struct fc_config *config, struct fc_plan *plan,
-	struct fc_findings *findings, struct fc_generation **generation);
-
-/**
- * Free what @p generation has and @p other (NULL: none) has not, but not its configuration.
- * Its feeds are empty, and no lcore works on it any more, or yet.
- */
-void fc_generation_free(struct fc_engine *engine, struct fc_generation *generation,
-	const struct fc_generation *other);
-
-/** Make routes, handoffs and lists of work. @return 0 or -errno. */
-int fc_wiring_make(struct fc_engine *engine, struct fc_generation *next);
-void fc_wiring_free(const struct fc_engine *engine, struct fc_generation *generation);
-
-/** The feed of a tap and an output, or NULL. */
-struct fc_feed *fc_generation_feed(
-	const struct fc_generation *generation, uint16_t tap, uint16_t output);
-
-/** Whether it has this feed; NULL has none. */
-bool fc_generation_has_feed(const struct fc_generation *generation, const struct fc_feed *feed);
-
-/** Index of the tap or output of this name, or -1. */
-int fc_generation_find_tap(const struct fc_generation *generation, const char *name);
-int fc_generation_find_output(const struct fc_generation *generation, const char *name);
-
-/** The routes of a tap and rx queue that reach a feed; NULL: none. */
-const struct fc_route *fc_generation_route(const struct fc_generation *generation, uint16_t tap,
-	uint16_t queue, const struct fc_feed *feed);
-
-/** Read a feed's counters. */
-void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const struct fc_feed *feed,
-	struct fc_feed_stats *stats);
-
-/** Add the counters of one feed to a sum. */
-void fc_feed_stats_add(struct fc_feed_stats *sum, const struct fc_feed_stats *stats);
-
-/** Have every lane say when it has seen all that was written until now. @return The epoch. */
-uint32_t fc_engine_begin_epoch(struct fc_engine *engine);
-bool fc_engine_has_seen(const struct fc_engine *engine, uint32_t epoch);
-
-/** Do both: wait until every lane has. */
-void fc_engine_settle(struct fc_engine *engine);
-
-/** Whether the lane's lcore works on it. */
-static inline bool fc_engine_is_working(const struct fc_lane *lane)
-{
-	return atomic_load_explicit(&lane->phase_seen, memory_order_acquire) != FC_PHASE_STOP;
-}
-
-/** Have an lcore work on its lane. @return 0 or -EBUSY. */
-int fc_engine_launch(struct fc_lane *lane);
-
-/** Let a lane end, and wait for that. */
-void fc_engine_halt(struct fc_lane *lane);
-
-/**
  * Make the plan of a configuration.
  *
  * @param dry  Plug nothing in; what could be is assumed.
@@ -158,49 +97,14 @@ void fc_engine_halt(struct fc_lane *lane);
 int fc_engine_plan_for(struct fc_engine *engine, const struct fc_config *config, bool dry,
 	struct fc_findings *findings, struct fc_plan **plan);
 
-/** Free a pool some time after all its buffers are back. NULL is allowed. */
-void fc_old_pools_add(struct fc_engine *engine, struct rte_mempool *pool, uint32_t n_kept);
-void fc_old_pools_reap(struct fc_engine *engine);
-
-/** Free them all, whatever they lack. */
-void fc_old_pools_free(struct fc_engine *engine);
-
-/** Plug in what a configuration needs and EAL lacks. @return 0, or -ENODEV. */
-int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const char *name);
-
-/**
- * Whether a port that does not run can be taken: EAL has it, its PCI device is with a driver that
- * gives it to programs, or the kernel interface that it is made of exists.
- */
-bool fc_plug_is_there(
-	const struct fc_engine *engine, const struct fc_config *config, const char *name);
-
 /** The port of this name in the generation that runs, or NULL. */
 struct fc_port *fc_engine_find_port(const struct fc_engine *engine, const char *name);
 
-/** Whether fc_plug_in() would try. */
-bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config, const char *name);
+/** Read a feed's counters. */
+void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const struct fc_feed *feed,
+	struct fc_feed_stats *stats);
 
-/** Close a port that is not needed any more, unplug its device and remember how it was plugged in.
- */
-void fc_plug_out(struct fc_engine *engine, struct fc_port *port);
-
-/** Close a port that has gone, and unplug its device, so that it can return. */
-void fc_plug_let_go(struct fc_port *port);
-
-/** Free what fc_plug_out() remembers. */
-void fc_plug_end(struct fc_engine *engine);
-
-/** Unplug what was plugged in for a change that comes to nothing. */
-void fc_plug_undo(struct fc_engine *engine);
-
-/**
- * Start the ports of a new generation that are not there yet, and pause and set up those that are
- * not kept.
- *
- * @return  0, or -EIO with the reason in @p findings: then all are as they were.
- */
-int fc_change_ports(
-	struct fc_engine *engine, struct fc_generation *next, struct fc_findings *findings);
+/** Add the counters of one feed to a sum. */
+void fc_feed_stats_add(struct fc_feed_stats *sum, const struct fc_feed_stats *stats);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "state.h"
+#include "generation.h"
 
 static void add(struct fc_count *sum, struct fc_count count)
 {

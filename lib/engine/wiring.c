@@ -7,8 +7,8 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
+#include "generation.h"
 #include "plan_pools.h"
-#include "state.h"
 
 /*
  * Which burst goes where. Every rx queue of a tap has one route to each lane that has feeds of the

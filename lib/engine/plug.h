@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FC_PLUG_H
+#define FC_PLUG_H
+
+#include "state.h"
+
+/** Devices that come and go while EAL runs. Control thread. */
+
+/** Plug in what a configuration needs and EAL lacks. @return 0, or -ENODEV. */
+int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const char *name);
+
+/**
+ * Whether a port that does not run can be taken: EAL has it, its PCI device is with a driver that
+ * gives it to programs, or the kernel interface that it is made of exists.
+ */
+bool fc_plug_is_there(
+	const struct fc_engine *engine, const struct fc_config *config, const char *name);
+
+/** Whether fc_plug_in() would try. */
+bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config, const char *name);
+
+/** Close a port that is not needed any more, unplug its device and remember how it was plugged in.
+ */
+void fc_plug_out(struct fc_engine *engine, struct fc_port *port);
+
+/** Close a port that has gone, and unplug its device, so that it can return. */
+void fc_plug_let_go(struct fc_port *port);
+
+/** Free what fc_plug_out() remembers. */
+void fc_plug_end(struct fc_engine *engine);
+
+/** Unplug what was plugged in for a change that comes to nothing. */
+void fc_plug_undo(struct fc_engine *engine);
+
+#endif
