@@ -14,6 +14,7 @@
 #include "change.h"
 #include "generation.h"
 #include "lanes.h"
+#include "old_pools.h"
 #include "plug.h"
 
 static void check_list(const uint16_t *before, uint16_t n_before, const uint16_t *after,
@@ -65,6 +66,16 @@ static void close_leaving(struct fc_engine *engine)
 		fc_engine_settle(engine);
 		fc_plug_let_go(port);
 	}
+}
+
+/* What the reload before has left over may be just what this one needs. */
+static void free_old_pools(struct fc_engine *engine)
+{
+	if (engine->n_old_pools == 0)
+		return;
+	fc_old_pools_reap(engine);
+	fc_engine_settle(engine);
+	fc_old_pools_reap(engine);
 }
 
 /* Whether a port that was not there is, when the configuration that runs is planned again. */
@@ -153,6 +164,7 @@ int fc_engine_prepare(struct fc_engine *engine, struct fc_config *config,
 		return -ENOMEM;
 	}
 	close_leaving(engine);
+	free_old_pools(engine);
 	ret = prepare(engine, config != NULL ? config : engine->now->config, findings, change);
 	if (ret != 0) {
 		fc_change_free(change);

@@ -81,6 +81,8 @@ static void correct_af_xdp(struct fc_port_facts *facts, struct rte_kvargs *argum
 	facts->rx_descriptors = 2 * AF_XDP_DESCRIPTORS;
 	facts->idle_buffers = 2 * AF_XDP_DESCRIPTORS;
 	facts->kept_buffers = 3 * AF_XDP_DESCRIPTORS;
+	/* It leaves its socket open, and the interface takes no second one. */
+	facts->is_fixed = true;
 	facts->tx_descriptors = AF_XDP_DESCRIPTORS;
 	facts->tx_held = AF_XDP_DESCRIPTORS;
 }

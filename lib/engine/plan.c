@@ -309,6 +309,10 @@ struct fc_plan *fc_plan_make_beside(const struct fc_config *config,
 	fc_plan_pools(plan);
 	if (before != NULL)
 		fc_plan_keep(plan, before, findings);
+	if (fc_findings_n_errors(findings) != n_errors) {
+		fc_plan_free(plan);
+		return NULL;
+	}
 	return plan;
 }
 

@@ -66,6 +66,14 @@ static void report_restart(const struct fc_plan_port *port, struct fc_findings *
 	char place[FC_PORT_NAME_SIZE + 8];
 
 	snprintf(place, sizeof(place), "port %s", port->facts.name);
+	if (port->facts.is_fixed) {
+		fc_findings_add(findings, FC_ERROR, place,
+			"its settings, or a larger ring of its taps, need a restart of fluxcap: "
+			"the "
+			"driver %s cannot set it up again",
+			port->facts.driver);
+		return;
+	}
 	fc_findings_add(findings, FC_WARNING, place,
 		"is stopped and started for its new settings; what arrives there meanwhile is "
 		"lost, and what is to be sent waits");
