@@ -313,7 +313,7 @@ static void hand_over(const struct fc_generation *now, struct fc_generation *nex
 		}
 	}
 	for (uint16_t i = 0; i < next->plan->n_ports; i++) {
-		next->ports[i]->plan = &next->plan->ports[i];
+		fc_port_follow(next->ports[i], &next->plan->ports[i]);
 		next->ports[i]->rx_pool = next->rx_pools[i];
 		atomic_store_explicit(&next->ports[i]->is_paused, false, memory_order_release);
 	}

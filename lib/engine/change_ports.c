@@ -67,7 +67,7 @@ static void put_back(struct fc_engine *engine, const struct fc_generation *next,
 			   fc_port_replug(port, findings) != 0) {
 			fc_port_give_up(port);
 		}
-		port->plan = plan;
+		fc_port_follow(port, plan);
 	}
 	atomic_store_explicit(&port->is_paused, false, memory_order_release);
 	fc_findings_free(findings);

@@ -242,11 +242,13 @@ static int start_device(struct fc_port *port, struct fc_findings *findings)
 	return set_up(port, &info, n_tx, findings);
 }
 
-static void follow_plan(struct fc_port *port, const struct fc_plan_port *plan)
+void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan)
 {
+	pthread_mutex_lock(&port->lock);
 	port->plan = plan;
 	port->max_frame = plan->max_frame;
 	port->max_tagged_frame = plan->max_tagged_frame;
+	pthread_mutex_unlock(&port->lock);
 }
 
 int fc_port_start(
@@ -258,7 +260,7 @@ int fc_port_start(
 
 	if (is_new)
 		pthread_mutex_init(&port->lock, NULL);
-	follow_plan(port, plan);
+	fc_port_follow(port, plan);
 	if (plan->facts.is_absent) {
 		fc_link_watch_begin(&port->watch, FC_PORT_ABSENT, now_ms);
 		atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
@@ -317,7 +319,7 @@ static int reconfigure(struct fc_port *port, struct fc_findings *findings)
 int fc_port_restart(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings)
 {
-	follow_plan(port, plan);
+	fc_port_follow(port, plan);
 	if (port->is_started && fc_driver_restarts(&plan->facts))
 		return reconfigure(port, findings);
 	return fc_port_replug(port, findings);

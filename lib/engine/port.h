@@ -44,7 +44,7 @@ struct fc_port {
 	char interface_name[IF_NAMESIZE];      /* of the kernel interface behind it */
 	struct fc_link_watch watch;	       /* see there for who reads it */
 	uint64_t next_look_ms;		       /* at the link */
-	pthread_mutex_t lock;	   /* of is_started and last, for those who read statistics */
+	pthread_mutex_t lock;	   /* of plan, is_started and last, for those who read statistics */
 	struct rte_eth_stats last; /* when they were last read */
 	uint64_t n_kernel_drops;   /* frames that the kernel has lost and the driver not told of */
 };
@@ -93,6 +93,10 @@ void fc_port_stop(struct fc_port *port);
  */
 int fc_port_restart(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
+
+/** Have it go by another plan, from which what it sends at most follows; nothing of it is set up.
+ */
+void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan);
 
 /** Set a port up by its plan after its device was taken out and put in again. As fc_port_restart().
  */
