@@ -41,14 +41,19 @@ static void tally_sub(struct fc_tally *tally, uint64_t packets, uint64_t bytes)
 	fc_tally_add(tally, -packets, -bytes);
 }
 
+static uint32_t load(const _Atomic uint32_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
 static bool is_oversize(const struct fc_port *port, const struct rte_mbuf *packet)
 {
 	const uint8_t *frame;
 	rte_be16_t type;
 
-	if (likely(packet->pkt_len <= port->max_frame))
+	if (likely(packet->pkt_len <= load(&port->max_frame)))
 		return false;
-	if (packet->pkt_len > port->max_tagged_frame || packet->data_len < RTE_ETHER_HDR_LEN)
+	if (packet->pkt_len > load(&port->max_tagged_frame) || packet->data_len < RTE_ETHER_HDR_LEN)
 		return true;
 	frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
@@ -62,7 +67,7 @@ static uint16_t drop_oversize(
 	const struct fc_port *port = feed->output->port;
 	uint16_t n_kept = 0;
 
-	if (likely(port->max_frame == UINT32_MAX))
+	if (likely(load(&port->max_frame) == UINT32_MAX))
 		return n;
 	for (uint16_t i = 0; i < n; i++) {
 		if (unlikely(is_oversize(port, packets[i])))

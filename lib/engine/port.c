@@ -246,8 +246,9 @@ void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan)
 {
 	pthread_mutex_lock(&port->lock);
 	port->plan = plan;
-	port->max_frame = plan->max_frame;
-	port->max_tagged_frame = plan->max_tagged_frame;
+	atomic_store_explicit(&port->max_frame, plan->max_frame, memory_order_relaxed);
+	atomic_store_explicit(
+		&port->max_tagged_frame, plan->max_tagged_frame, memory_order_relaxed);
 	pthread_mutex_unlock(&port->lock);
 }
 

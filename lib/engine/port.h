@@ -27,11 +27,12 @@
  */
 struct fc_port {
 	const struct fc_plan_port *plan;
-	uint16_t id;		     /* ethdev port id */
-	unsigned interface_index;    /* of the kernel interface behind it, 0: none */
-	uint32_t max_frame;	     /* longest frame that it sends, UINT32_MAX: no limit */
-	uint32_t max_tagged_frame;   /* the same for a frame that begins with a VLAN tag */
-	struct rte_mempool *rx_pool; /* of its rx queues, NULL: none; belongs to the engine */
+	uint16_t id;		  /* ethdev port id */
+	unsigned interface_index; /* of the kernel interface behind it, 0: none */
+	/* Control: wo, lcores: ro. */
+	_Atomic uint32_t max_frame;	   /* longest frame that it sends, UINT32_MAX: no limit */
+	_Atomic uint32_t max_tagged_frame; /* the same for a frame that begins with a VLAN tag */
+	struct rte_mempool *rx_pool;	   /* of its rx queues, NULL: none; belongs to the engine */
 	bool is_started;
 	bool is_leaving;	   /* it is gone, and waits for the lcores to know it */
 	uint32_t left_at;	   /* see lane.h: the epoch in which they do */
