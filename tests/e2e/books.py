@@ -54,13 +54,13 @@ def audit_tap(name, tap, kept=0):
     return found
 
 
-def audit_feed(pair, feed, tap_forwarded):
-    """Mistakes in the books of one feed."""
+def audit_feed(pair, feed, tap_forwarded, is_later=False):
+    """Mistakes in the books of one feed; a later one has not seen all that its tap forwarded."""
     found = _missing(f"feed {pair}", feed, FEED_FIELDS, FEED_COUNTERS)
     if found:
         return found
     parts = sum(feed[drop] for drop in FEED_DROPS) + feed["tx_packets"] + feed["queued"]
-    if feed["forwarded"] != tap_forwarded:
+    if feed["forwarded"] > tap_forwarded or feed["forwarded"] != tap_forwarded and not is_later:
         found.append(f"feed {pair}: forwarded {feed['forwarded']} but its tap {tap_forwarded}")
     if feed["forwarded"] != parts:
         found.append(f"feed {pair}: forwarded {feed['forwarded']} but its parts make {parts}")
@@ -74,24 +74,28 @@ def audit_feed(pair, feed, tap_forwarded):
     return found
 
 
-def audit_output(name, output, feeds):
-    """Mistakes in the sums of one output over its feeds."""
+def audit_output(name, output, feeds, has_ended_feeds=False):
+    """Mistakes in the sums of one output over its feeds, and those that ended by a reload."""
     found = _missing(f"output {name}", output, OUTPUT_FIELDS, ("tx_packets", "forwarded"))
     if found:
         return found
     sums = list(OUTPUT_SUMS) + [bytes_name(c) for c in FEED_COUNTERS if bytes_name(c) in output]
     for counter in sums:
         total = sum(feed[counter] for feed in feeds)
-        if output[counter] != total:
+        if output[counter] < total or output[counter] != total and not has_ended_feeds:
             found.append(f"output {name}: {counter} {output[counter]} but its feeds make {total}")
+    parts = sum(output[drop] for drop in FEED_DROPS) + output["tx_packets"] + output["queued"]
+    if output["forwarded"] != parts:
+        found.append(f"output {name}: forwarded {output['forwarded']} but its parts make {parts}")
     return found
 
 
-def audit(stats, outputs, kept=0):
+def audit(stats, outputs, kept=0, later=frozenset(), ended=frozenset()):
     """Every mistake in the books of a run.
 
     stats is what --stats-on-exit wrote, outputs maps each output to the names of its taps, kept is
-    how many buffers of a pool a driver does not give back.
+    how many buffers of a pool a driver does not give back, later are the (tap, output) that are
+    younger than their taps, ended the outputs that had other feeds once.
     """
     found = []
     for name, tap in stats["taps"].items():
@@ -105,10 +109,11 @@ def audit(stats, outputs, kept=0):
         return found
     for tap, output in sorted(pairs):
         found += audit_feed(f"{tap},{output}", stats["feeds"][tap][output],
-                            stats["taps"][tap]["forwarded"])
+                            stats["taps"][tap]["forwarded"], (tap, output) in later)
     if found:
         return found
     for name, output in stats["outputs"].items():
         found += audit_output(name, output,
-                              [stats["feeds"][tap][name] for tap in outputs.get(name, ())])
+                              [stats["feeds"][tap][name] for tap in outputs.get(name, ())],
+                              name in ended)
     return found

@@ -9,6 +9,7 @@ import pytest
 
 import fluxcap
 import netns
+import reloading
 import tunnel_peer
 
 _numbers = itertools.count()
@@ -47,6 +48,28 @@ def rigs(tmp_path):
 def module_rigs(tmp_path_factory):
     """The same for runs that several tests of a module look at."""
     yield from make_rigs(tmp_path_factory.mktemp("rigs"))
+
+
+@pytest.fixture
+def reload_rig(tmp_path):
+    """A fluxcap that reads its configuration again while it runs."""
+    fluxcap.need_binary()
+    made = reloading.ReloadRig(tmp_path)
+    yield made
+    made.clean()
+
+
+# lcores, and which do what: one for all; one for control and one for packets; receiving and sending
+# apart, with a handoff ring between them.
+PLACES = {"one": (1, {}), "two": (2, {}), "apart": (3, {"rx": [1], "tx": [2]})}
+
+
+@pytest.fixture(params=PLACES)
+def placed(request, reload_rig):
+    """The same on one lcore, and on several."""
+    reload_rig.n_lcores, lcores = PLACES[request.param]
+    reload_rig.lcores |= lcores
+    return reload_rig
 
 
 @pytest.fixture
