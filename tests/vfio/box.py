@@ -42,10 +42,20 @@ class Broker:
         self.log = "/share/fluxcap.log"
         machine.ask("write_file", path="/share/eal.args",
                     text=f"{lcores}\n--file-prefix {PREFIX}\n")
-        machine.ask("write_file", path="/share/run.json", text=json.dumps(config))
+        self._write(config)
         self.pid = machine.ask("start", log=self.log,
                                command=["fluxcap-run", "/share/eal.args", "/share/run.json"])
         self._wait_running()
+
+    def _write(self, config: dict) -> None:
+        self.machine.ask("write_file", path="/share/run.json", text=json.dumps(config))
+
+    def reload(self, config: dict) -> dict:
+        """Go on with another configuration; what it says to that."""
+        self._write(config)
+        answer = self.telemetry("/fluxcap/reload")[0]
+        assert answer["result"] == "ok", (answer, self.text())
+        return answer
 
     def _wait_running(self):
         def runs():

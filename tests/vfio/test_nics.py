@@ -152,32 +152,122 @@ def test_link_down_and_up(box, broker, nic):
     box.carry(third, corpus(33, [100, 1000]), sinks_of(third))
 
 
-def test_a_nic_removed_while_running(box, prepared):
-    """fluxcap lets go of it, and the rest goes on; where it is optional it starts without it; and
-    the NIC that comes back is the kernel's again."""
+def unplug(box, nic):
+    """Take a NIC out of the machine, and wait until the guest has let go of it."""
+    box.machine.qmp("device_del", id=f"nic{nic.number}")
+    wait_for(lambda: not box.machine.has_device(nic), "end of the NIC", 60, 0.2)
+    wait_for(lambda: box.addresses[nic.number] not in box.nics(), "end of the guest's device", 60,
+             0.2)
+
+
+def plug(box, nic):
+    """Put it in again: it is the kernel's then, and fluxcap's after another `prepare`."""
+    box.machine.qmp("device_add", **nic.device())
+    wait_for(lambda: box.addresses[nic.number] in box.nics(), "NIC that was plugged in", 60, 0.5)
+    wait_for(lambda: box.nic(nic)["driver"] == nic.driver, "driver of the NIC", 60, 0.5)
+    box.prepare(everywhere(box))
+    assert box.nic(nic)["driver"] == "vfio-pci"
+
+
+def wait_second(running, state):
+    """Wait until the ports of SECOND are in a state; what its tap says then."""
+    wait_for(lambda: {running.tap("s")["state"], running.output("to-s")["state"]} == {state},
+             f"NIC that is {state}", 60, 0.2)
+    return running.tap("s")
+
+
+def test_a_nic_removed_and_returned(box, prepared):
+    """fluxcap lets go of it, and the rest goes on; when it is back it is taken again, twice."""
     address = box.addresses[SECOND.number]
     running = box.start(everywhere(box))
-    wait_for(lambda: running.tap("s")["state"] == "running", "link of the NIC", every_s=0.1)
-    box.machine.qmp("device_del", id=f"nic{SECOND.number}")
-    wait_for(lambda: not box.machine.has_device(SECOND), "end of the NIC", 60, 0.2)
-    wait_for(lambda: address not in box.nics(), "end of the guest's device", 60, 0.2)
+    wait_second(running, "running")
+    received = 0
+    for turn in range(2):
+        frames = corpus(43 + turn, ORDINARY)
+        box.carry(SECOND, frames, [SECOND])
+        received += len(frames)
+        unplug(box, SECOND)
+        assert wait_second(running, "gone")["link"] == "gone"
+        assert {running.tap(name)["state"] for name in TAPS} == {"running"}
+        box.carry(E1000E, corpus(41, ORDINARY), sinks_of(E1000E))
+        assert running.is_alive(), running.text()
+        plug(box, SECOND)
+        assert wait_second(running, "running")["rx_packets"] == received
+    box.carry(SECOND, corpus(45, ORDINARY), [SECOND])
+    assert running.text().count(f"port {address}: warning: has disappeared") == 2
     for answer in (running.tap("s"), running.output("to-s")):
-        assert (answer["state"], answer["link"]) == ("gone", "gone")
-    assert {running.tap(name)["state"] for name in TAPS} == {"running"}
-    box.carry(E1000E, corpus(41, ORDINARY), sinks_of(E1000E))
-    assert running.is_alive(), running.text()
-    assert f"port {address}: warning: has disappeared" in running.text()
+        assert answer["unaccounted"] == 0 and answer["link"] == "up"
     assert running.stop() == 0, running.text()
+
+
+def test_a_nic_that_is_absent_at_start(box, prepared):
+    """Where it is optional fluxcap starts without it, and takes it when it is there."""
+    address = box.addresses[SECOND.number]
+    unplug(box, SECOND)
     running = box.start(everywhere(box) | {"ports": {address: {"optional": True}}})
-    for answer in (running.tap("s"), running.output("to-s")):
-        assert (answer["state"], answer["link"]) == ("absent", "gone")
+    assert wait_second(running, "absent")["link"] == "gone"
     box.carry(VIRTIO, corpus(42, ORDINARY), sinks_of(VIRTIO))
+    plug(box, SECOND)
+    wait_second(running, "running")
+    box.carry(SECOND, corpus(46, ORDINARY), [SECOND])
+    box.carry(VIRTIO, corpus(47, ORDINARY), sinks_of(VIRTIO))
     assert running.stop() == 0, running.text()
-    box.machine.qmp("device_add", **SECOND.device())
-    wait_for(lambda: box.addresses[SECOND.number] in box.nics(), "NIC that was plugged in", 60, 0.5)
-    assert box.nic(SECOND)["driver"] == SECOND.driver
-    box.prepare(everywhere(box))
-    assert box.nic(SECOND)["driver"] == "vfio-pci"
+
+
+def give_to_kernel(box, nic):
+    """Bind a NIC to its kernel's driver; that waits for ever while fluxcap has it open."""
+    address = box.addresses[nic.number]
+    box.machine.do("sh", "-c", f"""set -e
+        cd /sys/bus/pci/devices/{address}
+        echo {address} >driver/unbind
+        echo >driver_override
+        echo {address} >/sys/bus/pci/drivers_probe""")
+    assert box.nic(nic)["driver"] == nic.driver
+
+
+@by_name(TAPS.values())
+def test_a_nic_taken_out_and_put_in_by_reload(box, prepared, nic):
+    """Out of the configuration it can be given to the kernel; back in it carries frames again; and
+    nobody else's counters begin anew."""
+    whole = everywhere(box)
+    name = tap_of(nic)
+    less = json.loads(json.dumps(whole))
+    del less["taps"][name], less["outputs"][f"to-{name}"]
+    for output in less["outputs"].values():
+        output["from"] = [tap for tap in output["from"] if tap != name]
+    third, fourth = sinks_of(nic)
+    running = box.start(whole)
+    frames, received = corpus(81, ORDINARY), 0
+    for _ in range(2):
+        box.carry(third, frames, [nic, fourth])
+        running.reload(less)
+        assert running.telemetry(f"/fluxcap/tap,{name}")[0] is None
+        give_to_kernel(box, nic)
+        box.ping(nic)
+        box.carry(third, frames, [fourth])
+        box.prepare(whole)
+        running.reload(whole)
+        wait_for(lambda: running.tap(name)["state"] == "running", "link of the NIC", every_s=0.1)
+        received += 2 * len(frames)
+        assert running.tap(tap_of(third))["rx_packets"] == received
+        box.carry(nic, corpus(82, ORDINARY), [third, fourth])
+    for tap in TAPS:
+        assert running.tap(tap)["unaccounted"] == 0
+    assert running.stop() == 0, running.text()
+
+
+def test_a_nic_that_the_start_did_not_know(box, prepared):
+    """It is not in the allow-list that fluxcap-run gave to EAL, and is plugged all the same."""
+    whole = everywhere(box)
+    less = json.loads(json.dumps(whole))
+    del less["taps"]["s"], less["outputs"]["to-s"]
+    running = box.start(less)
+    box.carry(E1000E, corpus(83, ORDINARY), sinks_of(E1000E))
+    running.reload(whole)
+    wait_second(running, "running")
+    box.carry(SECOND, corpus(84, ORDINARY), [SECOND])
+    box.carry(E1000E, corpus(85, ORDINARY), sinks_of(E1000E))
+    assert running.stop() == 0, running.text()
 
 
 def test_killed_and_started_again(box, prepared):
