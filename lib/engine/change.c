@@ -97,14 +97,6 @@ static bool takes_some(
 	return takes;
 }
 
-static bool is_needed(const struct fc_generation *generation, uint16_t lane)
-{
-	for (uint16_t l = 0; l < generation->plan->n_lanes; l++)
-		if (generation->lane_of[l] == lane)
-			return true;
-	return false;
-}
-
 /* Lcores that get work now must not have any from somebody else. */
 static int check_idle(const struct fc_engine *engine, const struct fc_generation *next,
 	struct fc_findings *findings)
@@ -114,7 +106,7 @@ static int check_idle(const struct fc_engine *engine, const struct fc_generation
 	for (uint16_t l = 0; engine->is_running && l < engine->n_lanes; l++) {
 		unsigned id = engine->lcores[l].id;
 
-		if (!is_needed(next, l) || fc_engine_is_working(&engine->lanes[l]) ||
+		if (!fc_generation_uses(next, l) || fc_engine_is_working(&engine->lanes[l]) ||
 			rte_eal_get_lcore_state(id) == WAIT)
 			continue;
 		fc_findings_add(findings, FC_ERROR, "lcores", "lcore %u is busy", id);
@@ -181,14 +173,15 @@ int fc_engine_prepare(struct fc_engine *engine, struct fc_config *config,
 static void launch_lanes(struct fc_engine *engine, const struct fc_generation *next)
 {
 	for (uint16_t l = 0; l < engine->n_lanes; l++)
-		if (is_needed(next, l) && !fc_engine_is_working(&engine->lanes[l]))
+		if (fc_generation_uses(next, l) && !fc_engine_is_working(&engine->lanes[l]))
 			fc_engine_launch(&engine->lanes[l]);
 }
 
 static void halt_lanes(struct fc_engine *engine, const struct fc_generation *next)
 {
 	for (uint16_t l = 0; l < engine->n_lanes; l++)
-		if (!is_needed(next, l) && engine->lanes[l].lcore_id != rte_get_main_lcore())
+		if (!fc_generation_uses(next, l) &&
+			engine->lanes[l].lcore_id != rte_get_main_lcore())
 			fc_engine_halt(&engine->lanes[l]);
 }
 

@@ -56,6 +56,14 @@ struct fc_feed *fc_generation_feed(
 	return NULL;
 }
 
+bool fc_generation_uses(const struct fc_generation *generation, uint16_t lane)
+{
+	for (uint16_t l = 0; l < generation->plan->n_lanes; l++)
+		if (generation->lane_of[l] == lane)
+			return true;
+	return false;
+}
+
 bool fc_generation_has_feed(const struct fc_generation *generation, const struct fc_feed *feed)
 {
 	for (uint32_t f = 0; generation != NULL && f < generation->n_feeds; f++)

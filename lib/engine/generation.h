@@ -28,6 +28,9 @@ void fc_wiring_free(const struct fc_engine *engine, struct fc_generation *genera
 struct fc_feed *fc_generation_feed(
 	const struct fc_generation *generation, uint16_t tap, uint16_t output);
 
+/** Whether it has work for this lane of the engine. */
+bool fc_generation_uses(const struct fc_generation *generation, uint16_t lane);
+
 /** Whether it has this feed; NULL has none. */
 bool fc_generation_has_feed(const struct fc_generation *generation, const struct fc_feed *feed);
 

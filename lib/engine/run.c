@@ -6,6 +6,7 @@
 #include <rte_lcore.h>
 #include <rte_ring.h>
 
+#include "generation.h"
 #include "lanes.h"
 #include "old_pools.h"
 #include "plug.h"
@@ -75,21 +76,10 @@ int fc_engine_start(struct fc_engine *engine)
 	return ret;
 }
 
-/* Whether the lane belongs to an lcore that has been started, or is to be. */
-static bool has_work(const struct fc_engine *engine, uint16_t lane)
-{
-	const struct fc_generation *now = engine->now;
-
-	for (uint16_t l = 0; l < now->plan->n_lanes; l++)
-		if (now->lane_of[l] == lane)
-			return true;
-	return false;
-}
-
 bool fc_engine_has_advanced(struct fc_engine *engine)
 {
 	for (uint16_t l = 0; l < engine->n_lanes; l++)
-		if (has_work(engine, l) &&
+		if (fc_generation_uses(engine->now, l) &&
 			atomic_load_explicit(&engine->lanes[l].n_rounds, memory_order_relaxed) ==
 				engine->lanes[l].n_rounds_seen)
 			return false;
