@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -204,8 +203,6 @@ static void give_orders(struct fc_engine *engine, const struct fc_orders *orders
 /* Wait until what is in the handoffs now has been taken out of them. */
 static void drain_handoffs(struct fc_engine *engine)
 {
-	static const struct timespec a_while = { .tv_nsec = 20000 };
-
 	for (uint32_t i = 0; i < (uint32_t)engine->n_lanes * engine->n_lanes; i++) {
 		const struct rte_ring *ring = engine->handoffs[i].ring;
 		uint32_t end;
@@ -214,15 +211,9 @@ static void drain_handoffs(struct fc_engine *engine)
 			continue;
 		end = ring->prod.tail;
 		while ((int32_t)(ring->cons.tail - end) < 0)
-			nanosleep(&a_while, NULL);
+			fc_engine_pause();
 	}
 	/* A burst that was taken out is worked on before its lcore follows the next orders. */
-}
-
-static void add(struct fc_count *sum, struct fc_count count)
-{
-	sum->packets += count.packets;
-	sum->bytes += count.bytes;
 }
 
 /* What came to a feed over the routes of a generation that ends. */
@@ -231,8 +222,8 @@ static void keep_counts(const struct fc_generation *now, uint16_t tap, struct fc
 	for (uint16_t q = 0; q < now->taps[tap]->n_queues; q++) {
 		const struct fc_route *route = fc_generation_route(now, tap, q, feed);
 
-		add(&feed->past_forwarded, fc_tally_read(&route->forwarded));
-		add(&feed->past_handoff_full, fc_tally_read(&route->handoff_full));
+		fc_count_add(&feed->past_forwarded, fc_tally_read(&route->forwarded));
+		fc_count_add(&feed->past_handoff_full, fc_tally_read(&route->handoff_full));
 	}
 }
 
@@ -249,8 +240,7 @@ static void bury_feed(const struct fc_generation *now, uint16_t tap, uint16_t ou
 	for (unsigned i = 0; i < FC_N_DROPS; i++)
 		n_lost += stats.drops[i].packets;
 	fc_feed_discard(feed);
-	stats.drops[FC_DROP_OVERRUN].packets += stats.queued.packets;
-	stats.drops[FC_DROP_OVERRUN].bytes += stats.queued.bytes;
+	fc_count_add(&stats.drops[FC_DROP_OVERRUN], stats.queued);
 	waiting = stats.queued;
 	snprintf(place, sizeof(place), "feeds.%s.%s", now->config->taps[tap].name,
 		now->config->outputs[output].name);

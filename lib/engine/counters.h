@@ -40,6 +40,13 @@ static inline struct fc_count fc_tally_read(const struct fc_tally *tally)
 	};
 }
 
+/** Add what was read to a sum. */
+static inline void fc_count_add(struct fc_count *sum, struct fc_count count)
+{
+	sum->packets += count.packets;
+	sum->bytes += count.bytes;
+}
+
 /** The bytes of @p n packets. */
 static inline uint64_t fc_packets_size(struct rte_mbuf *const *packets, uint16_t n)
 {

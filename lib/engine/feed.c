@@ -6,7 +6,6 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
-#include <fc_flow.h>
 #include <fc_vlan.h>
 
 #include "feed.h"
@@ -339,26 +338,6 @@ static bool is_unresolved(const struct fc_feed *feed)
 	return tunnel != NULL && unlikely(!fc_tunnel_is_resolved(&tunnel->header));
 }
 
-/*
- * The UDP source ports of a whole burst of the tap, as another output of this lcore has found them
- * or as they are found now; NULL where that is of no use.
- */
-static const uint16_t *know_ports(
-	const struct fc_feed *feed, struct rte_mbuf *const *packets, uint16_t n, uint64_t start)
-{
-	struct fc_burst_ports *known = feed->output->ports;
-
-	if (known == NULL)
-		return NULL;
-	if (known->start != start || known->n != n || known->stream != feed->reached) {
-		known->stream = feed->reached;
-		known->start = start;
-		known->n = n;
-		fc_flow_ports(packets, n, known->ports);
-	}
-	return known->ports;
-}
-
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
 	uint64_t start, bool owned)
 {
@@ -382,8 +361,12 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		return;
 	}
 	if (prepares && !waits && !feed->is_stalled) {
-		send_edited(feed, packets, n, start, owned,
-			n == n_offered ? know_ports(feed, packets, n, start) : NULL);
+		const uint16_t *ports = NULL;
+
+		if (output->ports != NULL && n == n_offered)
+			ports = fc_burst_ports_find(
+				output->ports, feed->reached, start, packets, n);
+		send_edited(feed, packets, n, start, owned, ports);
 		return;
 	}
 	if (!owned)

@@ -73,11 +73,17 @@ static inline bool fc_feed_is_waiting(const struct fc_feed *feed)
 	return feed->stash_n != 0 || !fc_backlog_is_empty(&feed->backlog);
 }
 
+/** Whether the output sends every packet as it is. */
+static inline bool fc_output_shares(const struct fc_output *output)
+{
+	return output->chain.n_read == 0 && !output->prepares;
+}
+
 /** Whether the feed sends every packet as it is, so that references can be raised for it at once.
  */
 static inline bool fc_feed_shares(const struct fc_feed *feed)
 {
-	return feed->output->chain.n_read == 0 && !feed->output->prepares;
+	return fc_output_shares(feed->output);
 }
 
 /**

@@ -214,22 +214,12 @@ static int make_tap(struct making *m, uint16_t index)
 	return make_chains(m, index, old);
 }
 
-/* The lane that sends on a port. */
-static struct fc_lane *lane_of(const struct making *m, uint16_t port)
-{
-	const struct fc_plan *plan = m->next->plan;
-	uint16_t l = 0;
-
-	while (m->engine->lcores[l].id != plan->lanes[plan->ports[port].tx_lane].lcore.id)
-		l++;
-	return &m->engine->lanes[l];
-}
-
 static int make_tunnel(struct making *m, uint16_t index, const struct fc_output *old)
 {
 	const struct fc_plan_output *plan = &m->next->plan->outputs[index];
 	const struct fc_encap *encap = &m->next->config->outputs[index].encap;
 	struct fc_output *output = m->next->outputs[index];
+	uint16_t tx_lane = m->next->plan->ports[plan->port].tx_lane;
 	struct fc_tunnel_params params = {
 		.type = encap->type,
 		.local = encap->local,
@@ -254,7 +244,7 @@ static int make_tunnel(struct making *m, uint16_t index, const struct fc_output 
 	/* Edits may change what the ports depend on. */
 	if ((encap->type == FC_TUNNEL_VXLAN || encap->type == FC_TUNNEL_GENEVE) &&
 		output->chain.n_write == 0)
-		output->ports = &lane_of(m, plan->port)->ports;
+		output->ports = &m->engine->lanes[m->next->lane_of[tx_lane]].ports;
 	if (old != NULL)
 		output->heir_of = old->tunnel;
 	if (fc_tunnel_prepare(&output->tunnel->header, &params) == 0)
@@ -431,10 +421,20 @@ static int allocate(const struct fc_engine *engine, struct fc_generation *next)
 		       : -ENOMEM;
 }
 
+/* Find the engine's lane of each lane of the plan. */
+static void number_lanes(const struct fc_engine *engine, struct fc_generation *next)
+{
+	for (uint16_t l = 0; l < next->plan->n_lanes; l++)
+		while (engine->lcores[next->lane_of[l]].id != next->plan->lanes[l].lcore.id)
+			next->lane_of[l]++;
+}
+
 static int build(struct making *m)
 {
 	int ret = allocate(m->engine, m->next);
 
+	if (ret == 0)
+		number_lanes(m->engine, m->next);
 	for (uint16_t i = 0; ret == 0 && i < m->next->plan->n_ports; i++)
 		ret = make_port(m, i);
 	for (uint16_t t = 0; ret == 0 && t < m->next->config->n_taps; t++)

@@ -13,6 +13,9 @@ bool fc_engine_has_seen(const struct fc_engine *engine, uint32_t epoch);
 /** Do both: wait until every lane has. */
 void fc_engine_settle(struct fc_engine *engine);
 
+/** Let the lcores go on for a moment, before looking again whether they have come to something. */
+void fc_engine_pause(void);
+
 /** Whether the lane's lcore works on it. */
 static inline bool fc_engine_is_working(const struct fc_lane *lane)
 {

@@ -110,12 +110,8 @@ static void note_plugged(struct fc_engine *engine, const char *name)
 int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const char *name)
 {
 	const char *args = find_args(engine, config, name);
-	char text[FC_PORT_NAME_SIZE + FC_DEVICE_ARGS_SIZE];
 
-	if (args == NULL)
-		return -ENODEV;
-	snprintf(text, sizeof(text), "%s%s%s", name, args[0] != '\0' ? "," : "", args);
-	if (rte_dev_probe(text) != 0)
+	if (args == NULL || fc_port_probe(name, args) != 0)
 		return -ENODEV;
 	note_plugged(engine, name);
 	return 0;

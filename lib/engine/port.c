@@ -281,9 +281,17 @@ int fc_port_start(
 	return 0;
 }
 
-int fc_port_replug(struct fc_port *port, struct fc_findings *findings)
+int fc_port_probe(const char *name, const char *device_args)
 {
 	char text[FC_PORT_NAME_SIZE + FC_DEVICE_ARGS_SIZE];
+
+	snprintf(
+		text, sizeof(text), "%s%s%s", name, device_args[0] != '\0' ? "," : "", device_args);
+	return rte_dev_probe(text);
+}
+
+int fc_port_replug(struct fc_port *port, struct fc_findings *findings)
+{
 	struct rte_device *device = port->device;
 	int ret = 0;
 	uint16_t id;
@@ -292,9 +300,8 @@ int fc_port_replug(struct fc_port *port, struct fc_findings *findings)
 		fc_port_stop(port);
 		ret = rte_dev_remove(device);
 	}
-	snprintf(text, sizeof(text), "%s,%s", port->plan->facts.name, port->device_args);
 	if (ret == 0 && rte_eth_dev_get_port_by_name(port->plan->facts.name, &id) != 0)
-		ret = rte_dev_probe(text);
+		ret = fc_port_probe(port->plan->facts.name, port->device_args);
 	if (ret != 0)
 		return report(findings, port, "plugging it in again", ret);
 	return start_device(port, findings);

@@ -95,6 +95,9 @@ void fc_port_stop(struct fc_port *port);
 int fc_port_restart(
 	struct fc_port *port, const struct fc_plan_port *plan, struct fc_findings *findings);
 
+/** Plug a device in with these arguments, which may be "". @return 0, or -errno. */
+int fc_port_probe(const char *name, const char *device_args);
+
 /** Have it go by another plan, from which what it sends at most follows; nothing of it is set up.
  */
 void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan);

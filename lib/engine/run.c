@@ -229,13 +229,19 @@ bool fc_engine_has_seen(const struct fc_engine *engine, uint32_t epoch)
 	return true;
 }
 
+void fc_engine_pause(void)
+{
+	static const struct timespec a_moment = { .tv_nsec = 20000 };
+
+	nanosleep(&a_moment, NULL);
+}
+
 void fc_engine_settle(struct fc_engine *engine)
 {
-	static const struct timespec a_while = { .tv_nsec = 20000 };
 	uint32_t epoch = fc_engine_begin_epoch(engine);
 
 	while (!fc_engine_has_seen(engine, epoch))
-		nanosleep(&a_while, NULL);
+		fc_engine_pause();
 }
 
 /* Close a port that is gone, once no lcore touches it any more. */

@@ -3,12 +3,6 @@
 
 #include "generation.h"
 
-static void add(struct fc_count *sum, struct fc_count count)
-{
-	sum->packets += count.packets;
-	sum->bytes += count.bytes;
-}
-
 static int64_t missing(const struct fc_count *source, const struct fc_count *drops,
 	const struct fc_count *sinks, unsigned n_sinks)
 {
@@ -78,11 +72,11 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		const struct fc_intake *intake = &tap->intakes[q];
 
 		for (unsigned i = 0; i < FC_N_DROPS; i++)
-			add(&stats->drops[i], fc_tally_read(&intake->drops[i]));
-		add(&stats->fragments_held, fc_tally_read(&intake->held));
-		add(&stats->forwarded, fc_tally_read(&intake->forwarded));
+			fc_count_add(&stats->drops[i], fc_tally_read(&intake->drops[i]));
+		fc_count_add(&stats->fragments_held, fc_tally_read(&intake->held));
+		fc_count_add(&stats->forwarded, fc_tally_read(&intake->forwarded));
 		atomic_thread_fence(memory_order_acquire);
-		add(&stats->rx, fc_tally_read(&intake->rx));
+		fc_count_add(&stats->rx, fc_tally_read(&intake->rx));
 		if (is_first)
 			read_reassembly(&now->queues[port_index][q], stats);
 	}
@@ -104,15 +98,16 @@ void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const st
 	for (unsigned i = 0; i < FC_N_DROPS; i++)
 		stats->drops[i] = fc_tally_read(&feed->drops[i]);
 	stats->queued = fc_tally_read(&feed->queued);
-	add(&stats->drops[FC_DROP_HANDOFF_FULL], feed->past_handoff_full);
+	fc_count_add(&stats->drops[FC_DROP_HANDOFF_FULL], feed->past_handoff_full);
 	for (uint16_t q = 0; q < generation->taps[tap]->n_queues; q++) {
 		const struct fc_route *route = fc_generation_route(generation, tap, q, feed);
 
-		add(&stats->drops[FC_DROP_HANDOFF_FULL], fc_tally_read(&route->handoff_full));
+		fc_count_add(
+			&stats->drops[FC_DROP_HANDOFF_FULL], fc_tally_read(&route->handoff_full));
 		atomic_thread_fence(memory_order_acquire);
-		add(&stats->forwarded, fc_tally_read(&route->forwarded));
+		fc_count_add(&stats->forwarded, fc_tally_read(&route->forwarded));
 	}
-	add(&stats->forwarded, feed->past_forwarded);
+	fc_count_add(&stats->forwarded, feed->past_forwarded);
 	sinks[0] = stats->tx;
 	sinks[1] = stats->queued;
 	stats->unaccounted = missing(&stats->forwarded, stats->drops, sinks, 2);
@@ -120,12 +115,12 @@ void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const st
 
 void fc_feed_stats_add(struct fc_feed_stats *sum, const struct fc_feed_stats *stats)
 {
-	add(&sum->forwarded, stats->forwarded);
+	fc_count_add(&sum->forwarded, stats->forwarded);
 	for (unsigned d = 0; d < FC_N_DROPS; d++)
-		add(&sum->drops[d], stats->drops[d]);
-	add(&sum->tx, stats->tx);
+		fc_count_add(&sum->drops[d], stats->drops[d]);
+	fc_count_add(&sum->tx, stats->tx);
 	sum->tx_frames += stats->tx_frames;
-	add(&sum->queued, stats->queued);
+	fc_count_add(&sum->queued, stats->queued);
 	sum->unaccounted += stats->unaccounted;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <time.h>
 
+#include <fc_flow.h>
+
 #include "tunnel.h"
 
 /* Wall clock; read once for a burst, and only for the type that has timestamps. */
@@ -72,4 +74,16 @@ uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *poo
 	*size = 0;
 	return fc_tunnel_push_copies(header, &tunnel->state, pool, packets, n,
 		fc_tunnel_max_inner(header), timestamp_ns(header), ports, size);
+}
+
+const uint16_t *fc_burst_ports_find(struct fc_burst_ports *known, const void *stream,
+	uint64_t start, struct rte_mbuf *const *packets, uint16_t n)
+{
+	if (known->start != start || known->n != n || known->stream != stream) {
+		known->stream = stream;
+		known->start = start;
+		known->n = n;
+		fc_flow_ports(packets, n, known->ports);
+	}
+	return known->ports;
 }

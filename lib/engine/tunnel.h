@@ -21,6 +21,19 @@ struct fc_burst_ports {
 	uint16_t ports[FC_BURST];
 };
 
+/**
+ * The UDP source ports of a whole burst of a tap, as another output of this lcore has found them or
+ * as they are found now.
+ *
+ * @param known   Of the lcore.
+ * @param stream  The tap's.
+ * @param start   Position of the burst in it.
+ * @return        One for each of the 1..FC_BURST packets, until the next call. The lcore that
+ *                sends.
+ */
+const uint16_t *fc_burst_ports_find(struct fc_burst_ports *known, const void *stream,
+	uint64_t start, struct rte_mbuf *const *packets, uint16_t n);
+
 /** The tunnel that an output sends through. */
 struct fc_tunnel {
 	struct fc_tunnel_header header; /* its destination: control: wo */

@@ -27,12 +27,6 @@ static uint16_t output_lane(const struct fc_generation *next, uint16_t output)
 	return next->lane_of[next->plan->ports[next->plan->outputs[output].port].tx_lane];
 }
 
-/* Whether an output sends every packet as it is. */
-static bool is_sharing(const struct fc_output *output)
-{
-	return output->chain.n_read == 0 && !output->prepares;
-}
-
 /* The feeds of a tap on a lane; those that share come last. @feeds may be NULL to count only. */
 static uint16_t collect_feeds(const struct fc_generation *next, uint16_t tap, uint16_t lane,
 	struct fc_feed **feeds, uint16_t *n_sharing)
@@ -45,7 +39,7 @@ static uint16_t collect_feeds(const struct fc_generation *next, uint16_t tap, ui
 			struct fc_feed *feed = fc_generation_feed(next, tap, o);
 
 			if (feed == NULL || output_lane(next, o) != lane ||
-				is_sharing(next->outputs[o]) != sharing)
+				fc_output_shares(next->outputs[o]) != sharing)
 				continue;
 			if (feeds != NULL)
 				feeds[n] = feed;
@@ -300,18 +294,10 @@ static void fill_work(const struct fc_engine *engine, struct fc_generation *next
 	}
 }
 
-static void number_lanes(const struct fc_engine *engine, struct fc_generation *next)
-{
-	for (uint16_t l = 0; l < next->plan->n_lanes; l++)
-		while (engine->lcores[next->lane_of[l]].id != next->plan->lanes[l].lcore.id)
-			next->lane_of[l]++;
-}
-
 int fc_wiring_make(struct fc_engine *engine, struct fc_generation *next)
 {
 	int ret = 0;
 
-	number_lanes(engine, next);
 	for (uint16_t i = 0; ret == 0 && i < next->plan->n_ports; i++)
 		ret = make_queues(engine->now, next, i);
 	if (ret == 0)
