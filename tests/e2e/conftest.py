@@ -15,22 +15,13 @@ import tunnel_peer
 _numbers = itertools.count()
 
 
-@pytest.fixture
-def rig(tmp_path):
-    """A fluxcap to be configured and run."""
-    fluxcap.need_binary()
-    made = fluxcap.Rig(tmp_path)
-    yield made
-    made.clean()
-
-
-def make_rigs(folder):
+def make_rigs(folder, kind=fluxcap.Rig):
     """Give a function that makes fluxcaps, and clean up behind all of them."""
     fluxcap.need_binary()
     made = []
 
     def make():
-        made.append(fluxcap.Rig(folder))
+        made.append(kind(folder))
         return made[-1]
 
     yield make
@@ -51,12 +42,16 @@ def module_rigs(tmp_path_factory):
 
 
 @pytest.fixture
+def rig(rigs):
+    """A fluxcap to be configured and run."""
+    return rigs()
+
+
+@pytest.fixture
 def reload_rig(tmp_path):
     """A fluxcap that reads its configuration again while it runs."""
-    fluxcap.need_binary()
-    made = reloading.ReloadRig(tmp_path)
-    yield made
-    made.clean()
+    for make in make_rigs(tmp_path, reloading.ReloadRig):
+        yield make()
 
 
 # lcores, and which do what: one for all; one for control and one for packets; receiving and sending

@@ -273,6 +273,16 @@ def numbers(frames, length=64):
     return found
 
 
+def send_through(sender, count, running, output, listener, n_before=0):
+    """Send frames, and expect them at the listener: each one, in order, and no others.
+
+    n_before says how many the output had sent already.
+    """
+    n_sent = sender.send(count)
+    running.wait_sent(output, n_before + count)
+    assert numbers(listener.wait_frames(count)) == list(range(n_sent - count, n_sent))
+
+
 def changed(thing, **keys):
     """A copy of a tap or an output with other keys; None takes one away."""
     made = copy.deepcopy(thing) | keys

@@ -14,7 +14,7 @@ import pytest
 import frames as fr
 import model
 import test_reload_refused as refused
-from reloading import WIDE, Sender, changed, numbers, shrunken, wire_tap
+from reloading import WIDE, Sender, changed, numbers, send_through, shrunken, wire_tap
 from test_memory import resident_kib
 
 N = 100
@@ -224,9 +224,7 @@ def test_a_late_interface_is_let_go(reload_rig, namespace, tmp_path):
                     running.reload()
                     assert sockets_on(running, namespace, "late0")
                     assert promiscuity(namespace, "late0") > 0
-                    count = sender.send(N)
-                    running.wait_sent("late", N)
-                    assert numbers(listener.wait_frames(N)) == list(range(count - N, count))
+                    send_through(sender, N, running, "late", listener)
                 del rig.taps["late"], rig.outputs["late"]
                 rig.ports, rig.outputs["x"]["from"] = {}, ["a"]
                 running.reload()
@@ -253,9 +251,7 @@ def test_a_tap_interface_comes_and_goes(reload_rig, namespace, tmp_path):
                 assert "fctap7" in interfaces(namespace)
                 namespace.up("fctap7")
                 with namespace.listen("fctap7", tmp_path / f"seen{number}.pcap") as listener:
-                    count = sender.send(N)
-                    running.wait_sent("late", N)
-                    assert numbers(listener.wait_frames(N)) == list(range(count - N, count))
+                    send_through(sender, N, running, "late", listener)
                 del rig.outputs["late"], rig.ports[sink]
                 running.reload()
                 assert "fctap7" not in interfaces(namespace)
@@ -277,9 +273,7 @@ def test_a_vdev_of_the_command_line_waits_for_its_use(reload_rig, namespace, tmp
                 with namespace.listen("late1", tmp_path / f"seen{number}.pcap") as listener:
                     running.reload()
                     assert len(running.port_ids()) == n_ports
-                    count = sender.send(N)
-                    running.wait_sent("late", N)
-                    assert numbers(listener.wait_frames(N)) == list(range(count - N, count))
+                    send_through(sender, N, running, "late", listener)
                 del rig.outputs["late"]
                 running.reload()
                 assert len(running.port_ids()) == n_ports - 1

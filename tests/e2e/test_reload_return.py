@@ -8,7 +8,7 @@ The kernel's interfaces are made and deleted below a running fluxcap; NICs are i
 import pytest
 
 import frames as fr
-from reloading import numbers, shrunken, wire_tap
+from reloading import numbers, send_through, shrunken, wire_tap
 from test_faults import state_is
 from test_reload_ports import sockets_on
 
@@ -40,9 +40,7 @@ def test_an_interface_that_returns(reload_rig, namespace, tmp_path, driver, n_lc
         with rig.start() as running:
             for number in range(4):
                 with namespace.listen("gone0", tmp_path / f"seen{number}.pcap") as listener:
-                    count = sender.send(N)
-                    running.wait_sent("wire", (number + 1) * N)
-                    assert numbers(listener.wait_frames(N)) == list(range(count - N, count))
+                    send_through(sender, N, running, "wire", listener, number * N)
                 namespace.play("gone0", played)
                 running.wait_sent("of-b", (number + 1) * N)
                 if number == 3:
