@@ -110,3 +110,14 @@ void cases_run(const char *file, case_reader *read, size_t min_cases)
 	assert_int_equal(n_failed, 0);
 	assert_in_range(n, min_cases, SIZE_MAX);
 }
+
+struct fc_config *cases_parse(const char *text)
+{
+	struct fc_findings *findings = fc_findings_new("x");
+	struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
+
+	fc_findings_print(findings, stderr);
+	assert_non_null(config);
+	fc_findings_free(findings);
+	return config;
+}

@@ -25,6 +25,9 @@ typedef struct fc_config *case_reader(char *input, struct fc_findings *findings)
  */
 void cases_run(const char *file, case_reader *read, size_t min_cases);
 
+/* A configuration that has no errors; fails the test where it has. */
+struct fc_config *cases_parse(const char *text);
+
 /* A whole file as a string that the caller frees; fails the test where it cannot be read. */
 char *cases_read_file(const char *path);
 

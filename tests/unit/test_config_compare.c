@@ -10,25 +10,15 @@
 
 #include <fc_config_compare.h>
 
+#include "cases.h"
 #include "row.h"
-
-static struct fc_config *parse(const char *text)
-{
-	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
-
-	fc_findings_print(findings, stderr);
-	assert_non_null(config);
-	fc_findings_free(findings);
-	return config;
-}
 
 /* What the comparison of two texts says: a line "PLACE: TEXT" for each note. */
 static void expect_notes(const char *from_text, const char *to_text, const char *expected)
 {
 	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *from = parse(from_text);
-	struct fc_config *to = parse(to_text);
+	struct fc_config *from = cases_parse(from_text);
+	struct fc_config *to = cases_parse(to_text);
 	char *text = NULL;
 	size_t size = 0;
 	FILE *stream = open_memstream(&text, &size);
@@ -179,8 +169,8 @@ static void test_many(void **state)
 {
 	(void)state;
 	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *from = parse(PLAIN);
-	struct fc_config *to = parse(FILE_OF("", ", \"trim\": 4", ""));
+	struct fc_config *from = cases_parse(PLAIN);
+	struct fc_config *to = cases_parse(FILE_OF("", ", \"trim\": 4", ""));
 
 	for (size_t i = 1; i <= 1200; i++) {
 		assert_int_equal(fc_config_compare(from, to, findings), 1);
@@ -291,8 +281,8 @@ static void walk_table(struct walk *walk, const struct key_table *table, char *o
 static bool check_key(size_t number)
 {
 	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *a = parse(full_text);
-	struct fc_config *b = parse(full_text);
+	struct fc_config *a = cases_parse(full_text);
+	struct fc_config *b = cases_parse(full_text);
 	struct walk walk = { .decoder.findings = findings, .n_left = number };
 	struct parts before;
 
@@ -366,7 +356,7 @@ static void test_no_tunnel(void **state)
 	(void)state;
 	struct fc_encap encap = { .type = FC_TUNNEL_NONE };
 	struct fc_decap decap = { .type = FC_TUNNEL_NONE };
-	struct fc_config *config = parse(full_text);
+	struct fc_config *config = cases_parse(full_text);
 
 	assert_false(fc_encap_is_equal(&encap, &config->outputs[0].encap));
 	assert_false(fc_encap_is_equal(&config->outputs[0].encap, &encap));

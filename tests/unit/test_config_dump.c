@@ -114,17 +114,6 @@ static void test_examples(void **state)
 	assert_true(n >= 5);
 }
 
-static struct fc_config *parse(const char *text)
-{
-	struct fc_findings *findings = fc_findings_new("x");
-	struct fc_config *config = fc_config_parse(text, strlen(text), NULL, findings);
-
-	fc_findings_print(findings, stderr);
-	assert_non_null(config);
-	fc_findings_free(findings);
-	return config;
-}
-
 static void test_tunnels(void **state)
 {
 	(void)state;
@@ -148,7 +137,7 @@ static void test_tunnels(void **state)
 				"\"remote\": \"2001:db8::0:9\", \"mac\": "
 				"\"0A:00:00:00:00:01\"%s}}}}",
 				types[i], keys[j], types[i], keys[j]);
-			struct fc_config *config = parse(text);
+			struct fc_config *config = cases_parse(text);
 
 			assert_int_equal(config->outputs[0].encap.has_key, j > 0);
 			assert_fixed_point(config);
@@ -172,7 +161,7 @@ static void test_samples(void **state)
 			"{\"o\": "
 			"{\"port\": \"p\", \"from\": [\"a\"]}}}",
 			samples[i]);
-		struct fc_config *config = parse(text);
+		struct fc_config *config = cases_parse(text);
 
 		assert_fixed_point(config);
 		fc_config_free(config);
@@ -182,12 +171,12 @@ static void test_samples(void **state)
 static void test_ports(void **state)
 {
 	(void)state;
-	struct fc_config *config =
-		parse("{\"taps\": {\"a\": {\"port\": \"p\"}}, \"outputs\": {\"o\": {\"port\": "
-		      "\"q\", \"from\": [\"a\"]}}, \"ports\": {\"p\": {\"mtu\": 1500, "
-		      "\"rx_queues\": 2, \"rx_descriptors\": 512, \"tx_descriptors\": 256, "
-		      "\"optional\": true, \"devargs\": \"rx_pcap=a b.pcap,infinite_rx=1\"}, "
-		      "\"q\": {\"devargs\": \"\"}}}");
+	struct fc_config *config = cases_parse(
+		"{\"taps\": {\"a\": {\"port\": \"p\"}}, \"outputs\": {\"o\": {\"port\": "
+		"\"q\", \"from\": [\"a\"]}}, \"ports\": {\"p\": {\"mtu\": 1500, "
+		"\"rx_queues\": 2, \"rx_descriptors\": 512, \"tx_descriptors\": 256, "
+		"\"optional\": true, \"devargs\": \"rx_pcap=a b.pcap,infinite_rx=1\"}, "
+		"\"q\": {\"devargs\": \"\"}}}");
 
 	assert_string_equal(config->ports[0].devargs, "rx_pcap=a b.pcap,infinite_rx=1");
 	assert_string_equal(config->ports[1].devargs, "");
