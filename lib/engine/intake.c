@@ -5,23 +5,31 @@
 
 #include "intake.h"
 
-/* What has to be known of each packet of a burst, found in one pass. */
+/* What has to be known of a burst, found in one pass. */
 struct survey {
 	uint64_t size; /* bytes */
 	uint64_t n_segments;
-	uint32_t shortest; /* bytes */
+	bool has_runts; /* frames without an Ethernet header */
 };
 
 static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
 {
-	struct survey survey = { .shortest = UINT32_MAX };
+	struct survey survey = { .n_segments = n };
+	uint32_t runts = 0;
+	uint16_t segments = 0;
 
 #pragma GCC unroll 4
 	for (uint16_t i = 0; i < n; i++) {
-		survey.size += packets[i]->pkt_len;
-		survey.n_segments += packets[i]->nb_segs;
-		survey.shortest = RTE_MIN(survey.shortest, packets[i]->pkt_len);
+		uint32_t length = packets[i]->pkt_len;
+
+		survey.size += length;
+		runts |= length - RTE_ETHER_HDR_LEN; /* the highest bit: it is negative */
+		segments |= packets[i]->nb_segs;
 	}
+	survey.has_runts = runts >> 31 != 0;
+	if (unlikely(segments > 1))
+		for (uint16_t i = 0; i < n; i++)
+			survey.n_segments += packets[i]->nb_segs - 1u;
 	return survey;
 }
 
@@ -162,7 +170,7 @@ void fc_intake_take(struct fc_intake *intake, struct rte_mbuf **packets, uint16_
 	uint16_t n_good = n;
 
 	fc_tally_add(&intake->rx, n, survey.size);
-	if (unlikely(survey.shortest < RTE_ETHER_HDR_LEN))
+	if (unlikely(survey.has_runts))
 		n_good = drop_runts(intake, packets, n);
 	forward(intake, packets, n_good, n, &survey);
 }
