@@ -280,10 +280,10 @@ static uint16_t edit(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n
 	uint16_t n_easy = 0, n_given = n;
 
 	*long_ones = 0;
-	/* Nearly all shared packets that are only to be wrapped. */
-	if (output->tunnel != NULL && !owned && chain->n_write == 0)
-		n_easy = fc_tunnel_wrap_copies(
-			output->tunnel, output->how.pool, packets, n, ports, &easy_size);
+	/* Nearly all packets that are only to be wrapped. */
+	if (output->tunnel != NULL && chain->n_write == 0)
+		n_easy = fc_tunnel_wrap_easy(
+			output->tunnel, &output->how, packets, n, owned, ports, &easy_size);
 	*size = easy_size;
 	if (n_easy == n)
 		return n;

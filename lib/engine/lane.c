@@ -122,6 +122,7 @@ static void inherit(struct fc_output *output)
 	if (output->heir_of == NULL)
 		return;
 	output->tunnel->state = output->heir_of->state;
+	output->tunnel->state.header = NULL; /* not of the other's header */
 	output->heir_of = NULL;
 }
 

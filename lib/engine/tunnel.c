@@ -21,6 +21,10 @@ static bool wrap_one(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS]
 	struct rte_mbuf **packet, bool *is_long)
 {
 	const struct fc_tunnel_header *header = &tunnel->header;
+	const struct fc_tunnel_burst burst = { .packets = packet,
+		.n = 1,
+		.longest = UINT32_MAX,
+		.timestamp_ns = timestamp_ns(header) };
 	enum fc_tunnel_fit fit = fc_tunnel_fit(header, *packet);
 	uint64_t size = 0;
 
@@ -31,8 +35,7 @@ static bool wrap_one(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS]
 	}
 	if (fit == FC_TUNNEL_TRUNCATE)
 		fc_tunnel_truncate(header, *packet);
-	if (fc_tunnel_push(header, &tunnel->state, packet, 1, UINT32_MAX, timestamp_ns(header),
-		    NULL, &size) == 0) {
+	if (fc_tunnel_push(header, &tunnel->state, &burst, &size) == 0) {
 		fc_drop_packets(drops, FC_DROP_UNRESOLVED, packet, 1, true);
 		return false;
 	}
@@ -46,12 +49,16 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 	uint64_t *size)
 {
 	const struct fc_tunnel_header *header = &tunnel->header;
+	const struct fc_tunnel_burst burst = { .packets = packets,
+		.n = n,
+		.longest = fc_tunnel_max_inner(header),
+		.timestamp_ns = timestamp_ns(header),
+		.ports = ports };
 	uint16_t n_made;
 
 	*long_ones = 0;
 	*size = 0;
-	n_made = fc_tunnel_push(header, &tunnel->state, packets, n, fc_tunnel_max_inner(header),
-		timestamp_ns(header), ports, size);
+	n_made = fc_tunnel_push(header, &tunnel->state, &burst, size);
 	if (likely(n_made == n))
 		return n;
 	for (uint16_t i = n_made; i < n; i++) {
@@ -66,14 +73,20 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 	return n_made;
 }
 
-uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *pool,
-	struct rte_mbuf **packets, uint16_t n, const uint16_t *ports, uint64_t *size)
+uint16_t fc_tunnel_wrap_easy(struct fc_tunnel *tunnel, const struct fc_private *how,
+	struct rte_mbuf **packets, uint16_t n, bool owned, const uint16_t *ports, uint64_t *size)
 {
 	const struct fc_tunnel_header *header = &tunnel->header;
+	const struct fc_tunnel_burst burst = { .packets = packets,
+		.n = n,
+		.how = how,
+		.owned = owned,
+		.longest = fc_tunnel_max_inner(header),
+		.timestamp_ns = timestamp_ns(header),
+		.ports = ports };
 
 	*size = 0;
-	return fc_tunnel_push_copies(header, &tunnel->state, pool, packets, n,
-		fc_tunnel_max_inner(header), timestamp_ns(header), ports, size);
+	return fc_tunnel_push(header, &tunnel->state, &burst, size);
 }
 
 const uint16_t *fc_burst_ports_find(struct fc_burst_ports *known, const void *stream,

@@ -61,15 +61,17 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 	uint64_t *size);
 
 /**
- * Wrap copies of shared packets, up to the first that takes more care: fc_tunnel_wrap() and a copy
- * in one pass.
+ * Wrap packets that may be shared, up to the first that takes more care than fc_tunnel_push() has:
+ * what needs no private packets costs none.
  *
- * @param pool     Gives the copies.
- * @param packets  Up to 64; those that were wrapped are replaced by their copies.
- * @param size     Gets the bytes of those, with their headers.
- * @return         How many there are, at the front. The lcore that sends.
+ * @param how      How to make private what is not.
+ * @param packets  Up to 64; those that were wrapped are replaced by what is to be sent.
+ * @param owned    The caller gives up one reference of each of those.
+ * @param ports    UDP source ports of the packets; NULL: not known.
+ * @param size     Gets the bytes of those that were wrapped, with their headers.
+ * @return         How many were, at the front. The lcore that sends.
  */
-uint16_t fc_tunnel_wrap_copies(struct fc_tunnel *tunnel, struct rte_mempool *pool,
-	struct rte_mbuf **packets, uint16_t n, const uint16_t *ports, uint64_t *size);
+uint16_t fc_tunnel_wrap_easy(struct fc_tunnel *tunnel, const struct fc_private *how,
+	struct rte_mbuf **packets, uint16_t n, bool owned, const uint16_t *ports, uint64_t *size);
 
 #endif

@@ -67,7 +67,9 @@ static inline bool flow_hash_plain(const struct rte_mbuf *packet, uint32_t *hash
 	/* One question: which of the two it is cannot be foretold. */
 	if (unlikely(protocol >= 64 || (plain >> protocol & 1) == 0))
 		return false;
-	memcpy(&ports, ip + 1, sizeof(ports));
+	/* Not both at once, to be taken apart again. */
+	memcpy(&ports.source, ip + 1, sizeof(ports.source));
+	memcpy(&ports.destination, (const uint8_t *)(ip + 1) + 2, sizeof(ports.destination));
 	*hash = flow_combine(flow_end(ip->src_addr, ports.source),
 		flow_end(ip->dst_addr, ports.destination), protocol);
 	return true;

@@ -24,22 +24,12 @@ static bool is_private_chain(const struct fc_private *how, const struct rte_mbuf
 	return true;
 }
 
-_Static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
-	"number of references and of segments are read at once");
-#define ONE_OF_EACH UINT32_C(0x00010001)
-
 static inline bool is_private(const struct fc_private *how, const struct rte_mbuf *packet)
 {
-	uint32_t references_and_segments;
-
-	if (!RTE_MBUF_DIRECT(packet) || packet->data_off < how->headroom)
-		return false;
-	memcpy(&references_and_segments,
-		(const uint8_t *)packet + offsetof(struct rte_mbuf, refcnt),
-		sizeof(references_and_segments));
-	if (likely(references_and_segments == ONE_OF_EACH))
+	if (likely(private_is_sole(how, packet)))
 		return true;
-	return packet->nb_segs != 1 && is_private_chain(how, packet);
+	return packet->nb_segs != 1 && RTE_MBUF_DIRECT(packet) &&
+	       packet->data_off >= how->headroom && is_private_chain(how, packet);
 }
 
 bool fc_private_is(const struct fc_private *how, const struct rte_mbuf *packet)
@@ -147,7 +137,7 @@ uint16_t fc_private_copy(const struct fc_private *how, struct rte_mbuf **packets
 
 		/* Nearly all packets are short ones in one segment. */
 		if (unlikely(length > FC_COPY_MAX_SIZE ||
-			     !private_fill(fresh[done], packets[done], length, 0)) &&
+			     private_fill(fresh[done], packets[done], length, 0) == NULL) &&
 			fill(how, fresh[done], packets[done]) != 0)
 			break;
 		packets[done] = fresh[done];

@@ -204,7 +204,7 @@ static void put_inner(struct writer *writer, const struct fc_tunnel_params *para
 	}
 }
 
-/* Of an even number of bytes; 16-bit words as they stand, which RFC 1071 allows. */
+/* Of an even number of bytes: 16-bit words in host order. */
 static uint32_t sum_words(const uint8_t *bytes, size_t n)
 {
 	uint32_t sum = 0;
@@ -212,7 +212,7 @@ static uint32_t sum_words(const uint8_t *bytes, size_t n)
 
 	for (size_t i = 0; i < n; i += sizeof(word)) {
 		memcpy(&word, bytes + i, sizeof(word));
-		sum += word;
+		sum += be16toh(word);
 	}
 	return sum;
 }
@@ -239,7 +239,7 @@ int fc_tunnel_prepare(struct fc_tunnel_header *header, const struct fc_tunnel_pa
 	header->ip_sum = sum_words(writer.bytes + header->ethernet_size, ip_size);
 	header->udp_sum = sum_words(params->local.bytes, sizeof(params->local.bytes)) +
 			  sum_words(params->remote.bytes, sizeof(params->remote.bytes)) +
-			  RTE_BE16(IPPROTO_UDP);
+			  IPPROTO_UDP;
 	put_inner(&writer, params);
 	header->size = writer.size;
 	memcpy(header->bytes + FC_TUNNEL_MAX_SIZE - writer.size, writer.bytes, writer.size);

@@ -309,109 +309,6 @@ static void test_too_long(void **state)
 	}
 }
 
-/* Bytes of frames in the order in which they are offered; the last is a long one. */
-static const uint32_t copied_lengths[] = { 14, 60, 63, 64, 65, 128, 1000, 1023, 1024, 1025 };
-
-#define N_COPIED RTE_DIM(copied_lengths)
-
-/* The frames of copied_lengths, whole or in segments from the fourth on. */
-static void make_frames(struct rte_mempool *pool, struct rte_mbuf *frames[N_COPIED], bool segmented)
-{
-	uint8_t frame[1025];
-
-	for (unsigned i = 0; i < N_COPIED; i++) {
-		rig_inner(frame, copied_lengths[i], i);
-		frames[i] = fixture_packet(
-			pool, frame, copied_lengths[i], segmented && i >= 3 ? 32 : 0);
-	}
-}
-
-static void expect_same(struct rte_mbuf *const *packets, struct rte_mbuf *const *others, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++)
-		fixture_assert_bytes(
-			packets[i], rte_pktmbuf_mtod(others[i], void *), others[i]->pkt_len);
-}
-
-/*
- * A copy that is encapsulated on the way is what encapsulation makes of the packet; that one is as
- * it was. @longest and @segmented say how many can be done so: @expected.
- */
-static void check_copies(struct rte_mempool *pool, enum fc_tunnel_type type, uint8_t family,
-	uint32_t longest, bool segmented, uint16_t expected)
-{
-	const struct fc_tunnel_params params = rig_params(type, family);
-	struct fc_tunnel_state state = { .packet_id = 9, .sequence = 8 }, other = state;
-	struct rte_mbuf *frames[N_COPIED], *copies[N_COPIED], *pushed[N_COPIED];
-	struct fc_tunnel_header header;
-	uint64_t size = 0, expected_size = 0;
-	uint8_t frame[1025];
-
-	rig_prepare(&header, &params);
-	make_frames(pool, frames, segmented);
-	make_frames(pool, pushed, false);
-	memcpy(copies, frames, sizeof(copies));
-	assert_int_equal(fc_tunnel_push_copies(&header, &state, pool, copies, N_COPIED, longest,
-				 GOLDEN_TIMESTAMP, NULL, &size),
-		expected);
-	rig_push(&header, &other, pushed, expected, GOLDEN_TIMESTAMP);
-	expect_same(copies, pushed, expected);
-	assert_memory_equal(&state, &other, sizeof(state));
-	for (uint16_t i = 0; i < N_COPIED; i++) {
-		rig_inner(frame, copied_lengths[i], i);
-		fixture_assert_bytes(frames[i], frame, copied_lengths[i]);
-		assert_int_equal(rte_mbuf_refcnt_read(frames[i]), 1);
-		assert_int_equal(copies[i] == frames[i], i >= expected);
-		expected_size += i < expected ? pushed[i]->pkt_len : 0;
-	}
-	assert_int_equal(size, expected_size);
-	rte_pktmbuf_free_bulk(copies, expected);
-	rte_pktmbuf_free_bulk(frames, N_COPIED);
-	rte_pktmbuf_free_bulk(pushed, N_COPIED);
-}
-
-static void test_copies(void **state)
-{
-	for (unsigned t = 0; t < RTE_DIM(rig_types); t++) {
-		for (uint8_t family = 4; family <= 6; family += 2) {
-			bool can = rig_types[t] != FC_TUNNEL_GRE;
-
-			check_copies(*state, rig_types[t], family, UINT32_MAX, false, can ? 9 : 0);
-			check_copies(*state, rig_types[t], family, 128, false, can ? 6 : 0);
-			check_copies(*state, rig_types[t], family, 127, false, can ? 5 : 0);
-			check_copies(*state, rig_types[t], family, UINT32_MAX, true, can ? 3 : 0);
-		}
-	}
-}
-
-/* Without a next hop or a buffer nothing is done, and nothing is kept. */
-static void test_no_copies(void **state)
-{
-	const struct fc_tunnel_params params = rig_params(FC_TUNNEL_GRETAP, 4);
-	struct rte_mempool *small = fixture_pool_new("small", 3, 2048);
-	struct rte_mbuf *frames[N_COPIED], *copies[N_COPIED];
-	struct fc_tunnel_state counts = { .packet_id = 0 };
-	struct fc_tunnel_header header;
-	uint64_t size = 0;
-
-	make_frames(*state, frames, false);
-	memcpy(copies, frames, sizeof(copies));
-	assert_int_equal(fc_tunnel_prepare(&header, &params), 0);
-	assert_int_equal(fc_tunnel_push_copies(&header, &counts, small, copies, N_COPIED,
-				 UINT32_MAX, 0, NULL, &size),
-		0);
-	fixture_assert_full(small);
-	rig_prepare(&header, &params);
-	assert_int_equal(fc_tunnel_push_copies(&header, &counts, small, copies, N_COPIED,
-				 UINT32_MAX, 0, NULL, &size),
-		3);
-	assert_int_equal(counts.packet_id, 3);
-	rte_pktmbuf_free_bulk(copies, 3);
-	rte_pktmbuf_free_bulk(frames, N_COPIED);
-	fixture_assert_full(small);
-	rte_mempool_free(small);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,8 +321,6 @@ int main(void)
 		cmocka_unit_test_teardown(test_fit, fixture_check),
 		cmocka_unit_test_teardown(test_fit_gre, fixture_check),
 		cmocka_unit_test_teardown(test_too_long, fixture_check),
-		cmocka_unit_test_teardown(test_copies, fixture_check),
-		cmocka_unit_test_teardown(test_no_copies, fixture_check),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);

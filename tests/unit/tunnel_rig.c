@@ -75,11 +75,12 @@ void rig_expect(uint8_t *bytes, enum fc_tunnel_type type)
 void rig_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	struct rte_mbuf **packets, uint16_t n, uint64_t timestamp_ns)
 {
+	const struct fc_tunnel_burst burst = {
+		.packets = packets, .n = n, .longest = UINT32_MAX, .timestamp_ns = timestamp_ns
+	};
 	uint64_t size = 0;
 
-	assert_int_equal(
-		fc_tunnel_push(header, state, packets, n, UINT32_MAX, timestamp_ns, NULL, &size),
-		n);
+	assert_int_equal(fc_tunnel_push(header, state, &burst, &size), n);
 	for (uint16_t i = 0; i < n; i++)
 		size -= packets[i]->pkt_len;
 	assert_int_equal(size, 0);

@@ -20,6 +20,9 @@
  */
 #define FC_COPY_MAX_SIZE 1024
 
+/** From so many bytes on a packet is not copied behind a tunnel's header, but chained to it. */
+#define FC_CHAIN_MIN_SIZE 256
+
 /** So many bytes at a packet's front may be rewritten in a packet that was made private. */
 #define FC_PRIVATE_HEADER_SIZE 64
 

@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include <fc_address.h>
+#include <fc_private.h>
 #include <fc_tunnel_type.h>
 
 /**
@@ -76,8 +77,9 @@ struct fc_tunnel_header {
 	uint8_t bytes[FC_TUNNEL_MAX_SIZE]; /* the header, at the end of this array */
 	_Atomic uint64_t destination;	   /* control: wo, data path: ro; 0: unresolved */
 	uint64_t source;		   /* first two bytes of the source MAC, where they go */
-	uint32_t ip_sum;		   /* of the IPv4 header, without what is patched */
-	uint32_t udp_sum;		   /* of the IPv6 pseudo header, without the length */
+	/* Sums of 16-bit words in host order. */
+	uint32_t ip_sum;  /* of the IPv4 header, without what is patched */
+	uint32_t udp_sum; /* of the IPv6 pseudo header, without the length */
 	uint16_t mtu;
 	uint8_t size;	       /* of the header */
 	uint8_t ethernet_size; /* of its Ethernet part, with the tag */
@@ -87,11 +89,15 @@ struct fc_tunnel_header {
 	enum fc_oversize oversize;
 };
 
-/** What counts in a tunnel: one lcore reads and writes it. All zero at the start. */
+/** What a tunnel's lcore reads and writes. All zero at the start. */
 struct fc_tunnel_state {
 	uint32_t sequence;    /**< of the next ERSPAN packet */
 	uint32_t fragment_id; /**< identification of the next fragmented IPv6 packet */
 	uint16_t packet_id;   /**< identification of the next IPv4 packet */
+	/* The header as packets got it last: of @ref header, with this destination. */
+	uint64_t destination;
+	const struct fc_tunnel_header *header;
+	_Alignas(16) uint8_t bytes[FC_TUNNEL_MAX_SIZE];
 };
 
 /**
@@ -166,40 +172,43 @@ enum fc_tunnel_fit fc_tunnel_fit(
  */
 void fc_tunnel_truncate(const struct fc_tunnel_header *header, struct rte_mbuf *packet);
 
-/**
- * Encapsulate frames, up to the first that is too long.
- *
- * @param state         Counts on with each packet.
- * @param packets       Up to 64 frames of at least 14 bytes, private to the caller, with
- * FC_TUNNEL_MAX_SIZE bytes of headroom. The first segment of each holds at least its first 64 bytes
- * or all of it.
- * @param longest       It stops in front of the first frame of more bytes: fc_tunnel_max_inner()
- * for frames that fit as they are, UINT32_MAX for one that is fragmented afterwards.
- * @param timestamp_ns  Nanoseconds since 1970-01-01 00:00 UTC; for ERSPAN III.
- * @param ports         For VXLAN and Geneve: of each packet its fc_flow_ports(). NULL: not known,
- * they are found out.
- * @param size          The bytes of the packets, with their headers, are added to it.
- * @return              How many it has encapsulated; 0 when the next hop's MAC address is not
- * known. One lcore for one state.
- */
-uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	struct rte_mbuf **packets, uint16_t n, uint32_t longest, uint64_t timestamp_ns,
-	const uint16_t *ports, uint64_t *size);
+/** Frames that go into a tunnel together. */
+struct fc_tunnel_burst {
+	/**
+	 * At least 14 bytes each. The first segment of each holds at least its first 64 bytes or
+	 * all of it.
+	 */
+	struct rte_mbuf **packets;
+	uint16_t n; /**< 1..64 */
+	/** How to make private what is not; NULL: all are, with FC_TUNNEL_MAX_SIZE of headroom. */
+	const struct fc_private *how;
+	bool owned; /**< with @ref how: the caller gives up one reference of each */
+	/** Bytes: fc_tunnel_max_inner() for frames that fit as they are, UINT32_MAX for one that is
+	 * fragmented afterwards. */
+	uint32_t longest;
+	uint64_t timestamp_ns; /**< since 1970-01-01 00:00 UTC; for ERSPAN III */
+	/** For VXLAN and Geneve: fc_flow_ports() of each; NULL: not known, they are found out. */
+	const uint16_t *ports;
+};
 
 /**
- * Encapsulate copies of frames that somebody else holds, and goes on holding: fc_private_copy() and
- * fc_tunnel_push() in one pass, up to the first frame that is not a usual one.
+ * Encapsulate frames, up to the first that takes more care.
  *
- * @param pool     Gives the copies; its mbufs have the usual headroom.
- * @param packets  Up to 64 frames of at least 14 bytes; those that were encapsulated are replaced
- * by their copies.
- * @return         How many were. The next one has several segments, is longer than @p longest or
- *                 FC_COPY_MAX_SIZE, or there is no buffer for it. 0 also for FC_TUNNEL_GRE, and
- * when the next hop's MAC address is not known. The rest as for fc_tunnel_push().
+ * A frame that is private gets its header in place. Of one that somebody else holds a copy is made;
+ * where that is long, and the port takes several segments, the frame itself is chained behind an
+ * mbuf with the header: it stays as it is, but one more holds it.
+ *
+ * @param state  Counts on with each packet.
+ * @param burst  Its packets are replaced by what is to be sent.
+ * @param size   The bytes of those, with their headers, are added to it.
+ * @return       How many were encapsulated, at the front. The next one is longer than `longest`;
+ *               or it is not private and there is no buffer, the port takes one segment and it has
+ *               several or does not fit, or the tunnel is FC_TUNNEL_GRE; or it is private and has
+ *               several segments. It and those behind it are untouched. 0 also when the next hop's
+ *               MAC address is not known. One lcore for one state.
  */
-uint16_t fc_tunnel_push_copies(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
-	struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n, uint32_t longest,
-	uint64_t timestamp_ns, const uint16_t *ports, uint64_t *size);
+uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	const struct fc_tunnel_burst *burst, uint64_t *size);
 
 /** Note in a packet just pushed that its frame was cut, where the format says so (ERSPAN II, III).
  */
