@@ -38,6 +38,9 @@ static unsigned long number_argument(
 static void correct_null(struct fc_port_facts *facts, struct rte_kvargs *arguments)
 {
 	facts->max_rx_frame = (uint32_t)number_argument(arguments, "size", NULL_FRAME_SIZE);
+	/* It frees whatever it is given, and says nothing of it; with `copy` it reads one segment.
+	 */
+	facts->takes_segments |= number_argument(arguments, "copy", 0) == 0;
 }
 
 static void correct_ring(struct fc_port_facts *facts, struct rte_kvargs *arguments)
