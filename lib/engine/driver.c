@@ -41,6 +41,7 @@ static void correct_null(struct fc_port_facts *facts, struct rte_kvargs *argumen
 	/* It frees whatever it is given, and says nothing of it; with `copy` it reads one segment.
 	 */
 	facts->takes_segments |= number_argument(arguments, "copy", 0) == 0;
+	facts->lets_go = true;
 }
 
 static void correct_ring(struct fc_port_facts *facts, struct rte_kvargs *arguments)
@@ -65,6 +66,7 @@ static void correct_pcap(struct fc_port_facts *facts, struct rte_kvargs *argumen
 	/* Every file is a queue, and each is meant to be read. */
 	facts->rx_queues = (uint16_t)RTE_MAX(n_rx, 1U);
 	facts->splits_rx = true;
+	facts->lets_go = true;
 }
 
 static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *arguments)
@@ -74,6 +76,7 @@ static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *ar
 	/* Longer ones it drops and counts nowhere. */
 	facts->max_tx_frame = framesz - (uint32_t)(TPACKET2_HDRLEN - sizeof(struct sockaddr_ll));
 	facts->max_rx_frame = facts->max_tx_frame;
+	facts->lets_go = true;
 }
 
 static void correct_af_xdp(struct fc_port_facts *facts, struct rte_kvargs *arguments)
@@ -95,6 +98,7 @@ static void correct_tap(struct fc_port_facts *facts, struct rte_kvargs *argument
 	RTE_SET_USED(arguments);
 	/* It wants as many rx queues as tx queues, and one is what a port sends on. */
 	facts->max_rx_queues = 1;
+	facts->lets_go = true;
 }
 
 static void correct_vmxnet3(struct fc_port_facts *facts, struct rte_kvargs *arguments)

@@ -2,13 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include <rte_bitops.h>
-#include <rte_ethdev.h>
 #include <rte_malloc.h>
 
-#include <fc_vlan.h>
-
 #include "feed.h"
+#include "transmit.h"
 
 #define DRAIN_BURSTS 4 /* that one feed may send before the others have their turn */
 
@@ -38,96 +35,6 @@ void fc_feed_end(struct fc_feed *feed)
 static void tally_sub(struct fc_tally *tally, uint64_t packets, uint64_t bytes)
 {
 	fc_tally_add(tally, -packets, -bytes);
-}
-
-static uint32_t load(const _Atomic uint32_t *value)
-{
-	return atomic_load_explicit(value, memory_order_relaxed);
-}
-
-static bool is_oversize(const struct fc_port *port, const struct rte_mbuf *packet)
-{
-	const uint8_t *frame;
-	rte_be16_t type;
-
-	if (likely(packet->pkt_len <= load(&port->max_frame)))
-		return false;
-	if (packet->pkt_len > load(&port->max_tagged_frame) || packet->data_len < RTE_ETHER_HDR_LEN)
-		return true;
-	frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
-	return !fc_vlan_is_tpid(type);
-}
-
-/* Sort out what the port cannot send at all; the rest stays in its order. */
-static uint16_t drop_oversize(
-	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
-{
-	const struct fc_port *port = feed->output->port;
-	uint16_t n_kept = 0;
-
-	if (likely(load(&port->max_frame) == UINT32_MAX))
-		return n;
-	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(is_oversize(port, packets[i])))
-			fc_drop_packets(feed->drops, FC_DROP_OVERSIZE, &packets[i], 1, owned);
-		else
-			packets[n_kept++] = packets[i];
-	}
-	return n_kept;
-}
-
-/* How many packets end in @n frames. */
-static uint64_t count_packets(const uint8_t *is_last, uint16_t n)
-{
-	uint64_t n_packets = 0;
-
-	if (is_last == NULL)
-		return n;
-	for (uint16_t i = 0; i < n; i++)
-		n_packets += is_last[i];
-	return n_packets;
-}
-
-/*
- * Offer frames to the port. Returns how many are done with: taken by the port, or refused by its
- * driver for good. The port may free what it takes at once, so @size, the bytes of all frames, is
- * counted before; it becomes the size of those that are left. @is_last says of each whether a
- * packet ends with it, NULL: of all.
- */
-static uint16_t transmit(struct fc_feed *feed, struct rte_mbuf **frames, const uint8_t *is_last,
-	uint16_t n, uint64_t *size)
-{
-	const struct fc_port *port = feed->output->port;
-	uint16_t done = 0;
-
-	if (unlikely(fc_port_is_away(port)))
-		return 0;
-	while (done < n) {
-		uint16_t n_left = (uint16_t)(n - done), n_refused;
-		uint16_t n_good = rte_eth_tx_prepare(port->id, 0, frames + done, n_left);
-		uint16_t n_sent = rte_eth_tx_burst(port->id, 0, frames + done, n_good);
-		const uint8_t *sent = is_last != NULL ? is_last + done : NULL;
-		uint64_t left = 0, n_packets = count_packets(sent, n_sent);
-
-		done = (uint16_t)(done + n_sent);
-		if (unlikely(done < n))
-			left = fc_packets_size(frames + done, (uint16_t)(n - done));
-		fc_tally_add(&feed->tx, n_packets, *size - left);
-		if (unlikely(n_packets != n_sent))
-			fc_tally_add(&feed->parts, n_sent - n_packets, 0);
-		*size = left;
-		if (likely(n_good == n_left) || n_sent < n_good)
-			break;
-		n_refused = 1;
-		while (is_last != NULL && !is_last[done + n_refused - 1])
-			n_refused++;
-		*size -= fc_packets_size(frames + done, n_refused);
-		fc_drop_frames(feed->drops, FC_DROP_TX_REFUSED, 1, frames + done, n_refused, true);
-		done = (uint16_t)(done + n_refused);
-	}
-	feed->is_stalled = done == 0;
-	return done;
 }
 
 static unsigned drop_front(struct fc_feed *feed)
@@ -222,8 +129,8 @@ static bool send_stash(struct fc_feed *feed)
 	if (left == 0)
 		return true;
 	size = size_left = fc_packets_size(frames, left);
-	done = transmit(feed, frames, is_last, left, &size_left);
-	tally_sub(&feed->queued, count_packets(is_last, done), size - size_left);
+	done = fc_feed_transmit(feed, frames, is_last, left, &size_left);
+	tally_sub(&feed->queued, fc_count_ends(is_last, done), size - size_left);
 	feed->stash_at = (uint16_t)(feed->stash_at + done);
 	if (done < left)
 		return false;
@@ -262,7 +169,7 @@ static void fill_stash(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t
 		feed->is_last[feed->stash_n] = 1;
 		feed->stash[feed->stash_n++] = packets[i];
 	}
-	fc_tally_add(&feed->queued, count_packets(feed->is_last, feed->stash_n),
+	fc_tally_add(&feed->queued, fc_count_ends(feed->is_last, feed->stash_n),
 		fc_packets_size(feed->stash, feed->stash_n));
 }
 
@@ -315,12 +222,12 @@ static void send_edited(struct fc_feed *feed, struct rte_mbuf **packets, uint16_
 		send_stash(feed);
 		return;
 	}
-	n = drop_oversize(feed, packets, n_edited, true);
+	n = fc_feed_drop_oversize(feed, packets, n_edited, true);
 	if (n == 0)
 		return;
 	if (unlikely(n != n_edited))
 		size = fc_packets_size(packets, n);
-	done = transmit(feed, packets, NULL, n, &size);
+	done = fc_feed_transmit(feed, packets, NULL, n, &size);
 	if (unlikely(done < n))
 		fill_stash(feed, packets + done, (uint16_t)(n - done), 0, start);
 }
@@ -338,6 +245,15 @@ static bool is_unresolved(const struct fc_feed *feed)
 	return tunnel != NULL && unlikely(!fc_tunnel_is_resolved(&tunnel->header));
 }
 
+/* UDP source ports of a whole burst of the tap; NULL: the output needs none. */
+static const uint16_t *find_ports(
+	struct fc_feed *feed, struct rte_mbuf *const *packets, uint16_t n, uint64_t start)
+{
+	struct fc_burst_ports *known = feed->output->ports;
+
+	return known != NULL ? fc_burst_ports_find(known, feed->reached, start, packets, n) : NULL;
+}
+
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
 	uint64_t start, bool owned)
 {
@@ -349,7 +265,7 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 	n = fc_stages_run(chain, 0, chain->n_read, feed->drops, packets, n, owned);
 	prepares = output->writes || (output->prepares && unlikely(has_segments(packets, n)));
 	if (!prepares)
-		n = drop_oversize(feed, packets, n, owned);
+		n = fc_feed_drop_oversize(feed, packets, n, owned);
 	if (n == 0)
 		return;
 	if (is_gone(feed)) { /* waiting would only fill the caches */
@@ -361,12 +277,8 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		return;
 	}
 	if (prepares && !waits && !feed->is_stalled) {
-		const uint16_t *ports = NULL;
-
-		if (output->ports != NULL && n == n_offered)
-			ports = fc_burst_ports_find(
-				output->ports, feed->reached, start, packets, n);
-		send_edited(feed, packets, n, start, owned, ports);
+		send_edited(feed, packets, n, start, owned,
+			n == n_offered ? find_ports(feed, packets, n, start) : NULL);
 		return;
 	}
 	if (!owned)
@@ -374,9 +286,63 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 	if (n != n_offered)
 		size = fc_packets_size(packets, n);
 	if (!prepares && !waits)
-		done = transmit(feed, packets, NULL, n, &size);
+		done = fc_feed_transmit(feed, packets, NULL, n, &size);
 	if (done < n)
 		put_back(feed, start, packets + done, (uint16_t)(n - done), size);
+}
+
+/* Give up the packets that the port has not let go of: they are its own now. */
+static void give_up_kept(struct fc_lent *lent, struct rte_mbuf **packets, uint16_t header_size)
+{
+	uint16_t n_left = 0, n_sent = 0;
+
+	for (uint16_t i = 0; i < lent->n_left; i++) {
+		if (i < lent->n_sent && rte_mbuf_refcnt_read(packets[i]) != 1) {
+			lent->lost.packets++;
+			lent->lost.bytes += packets[i]->pkt_len - header_size;
+			rte_pktmbuf_free(packets[i]);
+			continue;
+		}
+		n_sent += i < lent->n_sent;
+		packets[n_left++] = packets[i];
+	}
+	lent->n_left = n_left;
+	lent->n_sent = n_sent;
+}
+
+struct fc_lent fc_feed_lend(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start)
+{
+	struct fc_output *output = feed->output;
+	struct fc_tunnel *tunnel = output->tunnel;
+	struct fc_lent lent = { .n_left = n };
+	struct rte_mbuf *frames[FC_BURST];
+	uint32_t references = 0;
+	uint16_t n_made, n_unsent;
+	uint64_t size = 0;
+
+	if (fc_feed_is_waiting(feed) || feed->is_stalled || is_gone(feed) || is_unresolved(feed))
+		return lent;
+	n_made = fc_tunnel_wrap_lent(tunnel, &output->how,
+		atomic_load_explicit(&output->port->max_frame, memory_order_relaxed), packets, n,
+		find_ports(feed, packets, n, start), &size);
+	if (n_made == 0)
+		return lent;
+	fc_packets_hold(packets, n_made, 1);
+	memcpy(frames, packets, n_made * sizeof(frames[0]));
+	lent.n_sent = fc_feed_transmit(feed, frames, NULL, n_made, &size);
+	n_unsent = (uint16_t)(n_made - lent.n_sent);
+	for (uint16_t i = lent.n_sent; i < n_made; i++)
+		rte_mbuf_refcnt_update(packets[i], -1);
+	for (uint16_t i = 0; i < n_made; i++)
+		references |= rte_mbuf_refcnt_read(packets[i]);
+	if (unlikely(references != 1)) {
+		output->borrows = false;
+		give_up_kept(&lent, packets, tunnel->header.size);
+	}
+	fc_tunnel_take_off(&tunnel->header, &tunnel->state, packets,
+		(uint16_t)(lent.n_sent + n_unsent), n_unsent);
+	return lent;
 }
 
 /*
@@ -394,7 +360,7 @@ static unsigned drop_stash(struct fc_feed *feed, bool all)
 			from++;
 	frames = feed->stash + from;
 	n = (uint16_t)(feed->stash_n - from);
-	n_packets = count_packets(feed->is_last + from, n);
+	n_packets = fc_count_ends(feed->is_last + from, n);
 	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
 	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
 	feed->stash_n = from;
@@ -440,7 +406,7 @@ static uint16_t send_front(struct fc_feed *feed)
 	struct rte_mbuf *packets[FC_BURST];
 	uint16_t n = look_at_front(feed, packets);
 	uint64_t size = fc_packets_size(packets, n), size_left = size;
-	uint16_t done = transmit(feed, packets, NULL, n, &size_left);
+	uint16_t done = fc_feed_transmit(feed, packets, NULL, n, &size_left);
 
 	tally_sub(&feed->queued, done, size - size_left);
 	fc_backlog_pop(&feed->backlog, done);

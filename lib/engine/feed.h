@@ -25,6 +25,7 @@ struct fc_output {
 	struct fc_private how;		 /* private copies of its packets */
 	bool writes;			 /* packets are changed before they are sent */
 	bool prepares;			 /* they may have to be changed, or at least copied */
+	bool borrows; /* its tunnel can use others' packets until they are sent; lcore: rw */
 };
 
 /**
@@ -97,6 +98,26 @@ static inline bool fc_feed_shares(const struct fc_feed *feed)
  */
 void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t size,
 	uint64_t start, bool owned);
+
+/** What became of lent packets. */
+struct fc_lent {
+	uint16_t n_sent; /**< so many at the front are done with; the others are to be offered */
+	uint16_t n_left; /**< that the caller has still */
+	struct fc_count lost; /**< that it has no more; for the feeds behind, too */
+};
+
+/**
+ * Let an output that borrows send packets which the caller keeps, without copies: each gets its
+ * header in place and loses it again when the port has let go of it. Packets that somebody else
+ * holds, too, are left.
+ *
+ * A packet that the port does not let go of, in spite of what its driver is known for, is lost for
+ * the caller, and the output borrows no more.
+ *
+ * @param packets  1..FC_BURST packets; those that are left afterwards, as they were.
+ */
+struct fc_lent fc_feed_lend(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start);
 
 /**
  * Lose what has waited too long and send of the rest what the port takes.

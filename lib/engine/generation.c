@@ -294,6 +294,9 @@ static int make_output(struct making *m, uint16_t index, const struct fc_output 
 	output->how.headroom =
 		(uint16_t)(output->chain.growth + (has_tunnel ? FC_TUNNEL_MAX_SIZE : 0));
 	output->how.linear = plan->is_linear;
+	output->borrows = has_tunnel && config->encap.type != FC_TUNNEL_GRE &&
+			  output->chain.n_read + output->chain.n_write == 0 &&
+			  m->next->plan->ports[plan->port].facts.lets_go;
 	return has_tunnel ? make_tunnel(m, index, old) : 0;
 }
 

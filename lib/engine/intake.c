@@ -33,25 +33,52 @@ static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
 	return survey;
 }
 
+/* Lend packets to feed @i; returns how many it need not be offered any more. */
+static uint16_t lend(const struct fc_route *route, uint16_t i, struct rte_mbuf **packets,
+	uint16_t *n, uint64_t *size, uint64_t start)
+{
+	struct fc_lent lent = fc_feed_lend(route->feeds[i], packets, *n, start);
+
+	if (unlikely(lent.lost.packets != 0)) {
+		for (i++; i < route->n_feeds; i++)
+			fc_tally_add(&route->feeds[i]->drops[FC_DROP_NOMBUF], lent.lost.packets,
+				lent.lost.bytes);
+		*n = lent.n_left;
+		*size -= lent.lost.bytes;
+	}
+	return lent.n_sent;
+}
+
 void fc_route_fan_out(const struct fc_route *route, struct rte_mbuf **packets, uint16_t n,
 	uint64_t size, uint64_t start)
 {
 	struct rte_mbuf *copy[FC_BURST];
 	uint16_t last = (uint16_t)(route->n_feeds - 1);
+	uint16_t n_sharing = route->n_sharing;
 
 	/*
 	 * Feeds that sort out or change packets come first and work on this lcore's reference;
 	 * those that take all of them get theirs in one go, and the very last gets this lcore's
 	 * own.
 	 */
-	if (route->n_sharing > 1)
-		fc_packets_hold(packets, n, (int16_t)(route->n_sharing - 1));
 	for (uint16_t i = 0; i < last; i++) {
-		memcpy(copy, packets, n * sizeof(copy[0]));
-		fc_feed_offer(route->feeds[i], copy, n, size, start,
-			i >= route->n_feeds - route->n_sharing);
+		bool shares = i >= route->n_feeds - n_sharing;
+		struct fc_feed *feed = route->feeds[i];
+		uint16_t n_lent = 0;
+
+		if (shares && i == route->n_feeds - n_sharing)
+			fc_packets_hold(packets, n, (int16_t)(n_sharing - 1));
+		if (feed->output->borrows)
+			n_lent = lend(route, i, packets, &n, &size, start);
+		if (n_lent == n)
+			continue;
+		memcpy(copy, packets + n_lent, (n - n_lent) * sizeof(copy[0]));
+		fc_feed_offer(feed, copy, (uint16_t)(n - n_lent),
+			n_lent == 0 ? size : fc_packets_size(copy, (uint16_t)(n - n_lent)),
+			start + n_lent, shares);
 	}
-	fc_feed_offer(route->feeds[last], packets, n, size, start, true);
+	if (n != 0)
+		fc_feed_offer(route->feeds[last], packets, n, size, start, true);
 }
 
 bool fc_intake_has_room(struct fc_intake *intake)

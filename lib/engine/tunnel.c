@@ -89,6 +89,26 @@ uint16_t fc_tunnel_wrap_easy(struct fc_tunnel *tunnel, const struct fc_private *
 	return fc_tunnel_push(header, &tunnel->state, &burst, size);
 }
 
+uint16_t fc_tunnel_wrap_lent(struct fc_tunnel *tunnel, const struct fc_private *how,
+	uint32_t max_frame, struct rte_mbuf **packets, uint16_t n, const uint16_t *ports,
+	uint64_t *size)
+{
+	const struct fc_tunnel_header *header = &tunnel->header;
+	uint32_t longest = fc_tunnel_max_inner(header);
+	struct fc_tunnel_burst burst = { .packets = packets,
+		.n = n,
+		.how = how,
+		.lent = true,
+		.timestamp_ns = timestamp_ns(header),
+		.ports = ports };
+
+	if (max_frame < header->size)
+		return 0;
+	burst.longest = RTE_MIN(longest, max_frame - header->size);
+	*size = 0;
+	return fc_tunnel_push(header, &tunnel->state, &burst, size);
+}
+
 const uint16_t *fc_burst_ports_find(struct fc_burst_ports *known, const void *stream,
 	uint64_t start, struct rte_mbuf *const *packets, uint16_t n)
 {

@@ -74,4 +74,15 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 uint16_t fc_tunnel_wrap_easy(struct fc_tunnel *tunnel, const struct fc_private *how,
 	struct rte_mbuf **packets, uint16_t n, bool owned, const uint16_t *ports, uint64_t *size);
 
+/**
+ * Wrap packets in place, up to the first that is not private or too long, so that
+ * fc_tunnel_take_off() can undo it.
+ *
+ * @param max_frame  Bytes of the longest frame that the port sends, UINT32_MAX: no limit.
+ * The rest as for fc_tunnel_wrap_easy(). Not for FC_TUNNEL_GRE.
+ */
+uint16_t fc_tunnel_wrap_lent(struct fc_tunnel *tunnel, const struct fc_private *how,
+	uint32_t max_frame, struct rte_mbuf **packets, uint16_t n, const uint16_t *ports,
+	uint64_t *size);
+
 #endif

@@ -449,7 +449,7 @@ uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_
 	const struct fc_tunnel_burst *burst, uint64_t *size)
 {
 	uint64_t destination = atomic_load_explicit(&header->destination, memory_order_relaxed);
-	bool in_place = burst->how == NULL || burst->owned;
+	bool in_place = burst->how == NULL || burst->owned || burst->lent;
 	uint16_t done = 0, n_held, n_made;
 
 	if (destination == 0)
@@ -459,11 +459,27 @@ uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_
 	do {
 		if (in_place)
 			done += push_in_place(header, state, burst, done, size);
-		if (done == burst->n || burst->how == NULL)
+		if (done == burst->n || burst->how == NULL || burst->lent)
 			break;
 		n_held = in_place ? count_held(burst, done) : burst->n;
 		n_made = n_held != 0 ? push_fresh(header, state, burst, done, n_held, size) : 0;
 		done += n_made;
 	} while (n_made == n_held && n_made != 0 && done < burst->n);
 	return done;
+}
+
+void fc_tunnel_take_off(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf *const *packets, uint16_t n, uint16_t n_unsent)
+{
+	uint16_t size = header->size;
+
+	for (uint16_t i = 0; i < n; i++) {
+		packets[i]->data_off = (uint16_t)(packets[i]->data_off + size);
+		packets[i]->data_len = (uint16_t)(packets[i]->data_len - size);
+		packets[i]->pkt_len -= size;
+	}
+	if (header->family == 4)
+		state->packet_id = (uint16_t)(state->packet_id - n_unsent);
+	if (header->type == FC_TUNNEL_ERSPAN2 || header->type == FC_TUNNEL_ERSPAN3)
+		state->sequence -= n_unsent;
 }

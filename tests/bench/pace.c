@@ -6,6 +6,8 @@
  *   FC_PACE=net_null0=5000000  the port offers so many packets per second, as a NIC on a wire
  *                              would. What is not fetched in time is lost once DEPTH of them wait.
  *   FC_SLOW=net_null2=100000   the port takes so many packets per second; 0: none at all.
+ *   FC_KEEP=net_null1          the port still holds the first burst when it is given the second, so
+ *                              that a program which goes by that does as with a NIC.
  *   FC_MARK=net_null0          the pool of the port's received packets holds two kinds of frames,
  *                              half TCP to port 443, half UDP to port 53.
  *   FC_FRAME=net_null0=FILE    the pool of the port's received packets holds the bytes of the file.
@@ -42,6 +44,7 @@
 #define MAX_PACED  16
 #define FRAME_SIZE 64
 #define MAX_FRAME  2048
+#define MAX_KEPT   256
 
 /* Credit in units of 1/rate cycles: a packet costs tsc_hz of them, a cycle earns rate. */
 struct bucket {
@@ -69,6 +72,12 @@ static_assert(sizeof(struct frame) == FRAME_SIZE, "a frame has no padding");
 
 static struct paced_queue paced_queues[MAX_PACED];
 static bool is_slow[RTE_MAX_ETHPORTS];
+
+static struct keeper {
+	bool is_set, is_done;
+	uint16_t n;
+	struct rte_mbuf *packets[MAX_KEPT];
+} keepers[RTE_MAX_ETHPORTS];
 
 /* Finds NAME or NAME=NUMBER in the list that the variable holds. */
 static bool find_port(const char *variable, const char *name, uint64_t *number)
@@ -203,6 +212,38 @@ static void slow_port(uint16_t port, uint16_t n_queues, uint64_t rate)
 	}
 }
 
+static uint16_t keep_first(
+	uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t n, void *user)
+{
+	struct keeper *keeper = user;
+	uint16_t i;
+
+	RTE_SET_USED(port);
+	RTE_SET_USED(queue);
+	if (keeper->is_done || n == 0)
+		return n;
+	if (keeper->n > 0) {
+		rte_pktmbuf_free_bulk(keeper->packets, keeper->n);
+		keeper->is_done = true;
+		return n;
+	}
+	for (i = 0; i < RTE_MIN(n, MAX_KEPT); i++) {
+		rte_pktmbuf_refcnt_update(packets[i], 1);
+		keeper->packets[keeper->n++] = packets[i];
+	}
+	return n;
+}
+
+static void keep_on_port(uint16_t port)
+{
+	/* Callbacks outlive a stop of the port. */
+	if (keepers[port].is_set)
+		return;
+	keepers[port].is_set = true;
+	if (rte_eth_add_tx_callback(port, 0, keep_first, &keepers[port]) == NULL)
+		rte_exit(EXIT_FAILURE, "FC_KEEP: no transmit callbacks\n");
+}
+
 static void write_frame(struct rte_mempool *pool, void *user, void *object, unsigned int index)
 {
 	struct rte_mbuf *m = object;
@@ -298,5 +339,7 @@ int rte_eth_dev_start(uint16_t port_id)
 		pace_port(port_id, info.nb_rx_queues, rate);
 	if (find_port("FC_SLOW", name, &rate))
 		slow_port(port_id, info.nb_tx_queues, rate);
+	if (find_port("FC_KEEP", name, NULL))
+		keep_on_port(port_id);
 	return 0;
 }

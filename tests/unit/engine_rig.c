@@ -18,6 +18,8 @@
 #define ADDRESS_SIZE 12
 #define TAG_SIZE     4
 
+#define RIG_MAX_BURST 64
+
 /* What a test makes a port's driver do beside what it does; found by its queue. */
 static struct fault {
 	void *queue;
@@ -25,6 +27,7 @@ static struct fault {
 	uint16_t limit;
 	unsigned refused;
 	bool (*is_refused)(const struct rte_mbuf *frame);
+	struct rte_mempool *wire;
 } faults[RTE_MAX_ETHPORTS];
 
 static struct fault *find_fault(const void *queue)
@@ -39,8 +42,20 @@ static struct fault *find_fault(const void *queue)
 static uint16_t send_few(void *queue, struct rte_mbuf **frames, uint16_t n)
 {
 	const struct fault *fault = find_fault(queue);
+	struct rte_mbuf *sent[RIG_MAX_BURST];
+	uint16_t done;
 
-	return fault->send(queue, frames, RTE_MIN(n, fault->limit));
+	n = RTE_MIN(n, fault->limit);
+	if (fault->wire == NULL)
+		return fault->send(queue, frames, n);
+	for (uint16_t i = 0; i < n; i++) {
+		sent[i] = rte_pktmbuf_copy(frames[i], fault->wire, 0, UINT32_MAX);
+		assert_non_null(sent[i]);
+	}
+	done = fault->send(queue, sent, n);
+	rte_pktmbuf_free_bulk(sent + done, (unsigned)(n - done));
+	rte_pktmbuf_free_bulk(frames, done);
+	return done;
 }
 
 static uint16_t refuse_some(void *queue, struct rte_mbuf **frames, uint16_t n)
@@ -74,6 +89,11 @@ static struct fault *inject(struct rig_port *port)
 void rig_port_limit(struct rig_port *port, uint16_t n)
 {
 	inject(port)->limit = n;
+}
+
+void rig_port_let_go(struct rig_port *port, struct rte_mempool *wire)
+{
+	inject(port)->wire = wire;
 }
 
 void rig_port_refuse(struct rig_port *port, unsigned n)

@@ -43,6 +43,9 @@ void rig_port_stop(struct rig_port *port);
 /** From now on each call of tx_burst takes @p n frames at most; RIG_ALL ends that. */
 void rig_port_limit(struct rig_port *port, uint16_t n);
 
+/** From now on its driver sends copies out of @p wire, and holds nothing when tx_burst returns. */
+void rig_port_let_go(struct rig_port *port, struct rte_mempool *wire);
+
 /** From now on its driver says of frames of which the number divides by @p n that it can never send
  * them; 0 ends that. */
 void rig_port_refuse(struct rig_port *port, unsigned n);

@@ -54,6 +54,7 @@ struct fc_port_facts {
 	bool is_virtual;       /**< neither a NIC nor a kernel interface: no limit to a frame */
 	bool splits_rx;	       /**< a frame that is longer than a buffer comes in several */
 	bool takes_segments;   /**< sends frames of several segments */
+	bool lets_go;	       /**< what it has taken to send it holds no more when it returns */
 	bool is_fixed;	       /**< it cannot be set up again once it has been closed */
 	uint16_t idle_buffers; /**< for an rx queue that nobody polls, 0: it can be without one */
 	uint16_t kept_buffers; /**< of its rx pool that it does not give back when it is closed */

@@ -183,6 +183,7 @@ struct fc_tunnel_burst {
 	/** How to make private what is not; NULL: all are, with FC_TUNNEL_MAX_SIZE of headroom. */
 	const struct fc_private *how;
 	bool owned; /**< with @ref how: the caller gives up one reference of each */
+	bool lent;  /**< with @ref how, instead: only those that are private, of one segment */
 	/** Bytes: fc_tunnel_max_inner() for frames that fit as they are, UINT32_MAX for one that is
 	 * fragmented afterwards. */
 	uint32_t longest;
@@ -209,6 +210,15 @@ struct fc_tunnel_burst {
  */
 uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	const struct fc_tunnel_burst *burst, uint64_t *size);
+
+/**
+ * Take off again the header that packets got in place; not for FC_TUNNEL_GRE.
+ *
+ * @param packets   Just pushed with `lent`; as they were before.
+ * @param n_unsent  So many at the end have not left: the next packets get their numbers.
+ */
+void fc_tunnel_take_off(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
+	struct rte_mbuf *const *packets, uint16_t n, uint16_t n_unsent);
 
 /** Note in a packet just pushed that its frame was cut, where the format says so (ERSPAN II, III).
  */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#include <fc_vlan.h>
+
+#include "transmit.h"
+
+static uint32_t load(const _Atomic uint32_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static bool is_oversize(const struct fc_port *port, const struct rte_mbuf *packet)
+{
+	const uint8_t *frame;
+	rte_be16_t type;
+
+	if (likely(packet->pkt_len <= load(&port->max_frame)))
+		return false;
+	if (packet->pkt_len > load(&port->max_tagged_frame) || packet->data_len < RTE_ETHER_HDR_LEN)
+		return true;
+	frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
+	return !fc_vlan_is_tpid(type);
+}
+
+uint16_t fc_feed_drop_oversize(
+	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, bool owned)
+{
+	const struct fc_port *port = feed->output->port;
+	uint16_t n_kept = 0;
+
+	if (likely(load(&port->max_frame) == UINT32_MAX))
+		return n;
+	for (uint16_t i = 0; i < n; i++) {
+		if (unlikely(is_oversize(port, packets[i])))
+			fc_drop_packets(feed->drops, FC_DROP_OVERSIZE, &packets[i], 1, owned);
+		else
+			packets[n_kept++] = packets[i];
+	}
+	return n_kept;
+}
+
+uint64_t fc_count_ends(const uint8_t *is_last, uint16_t n)
+{
+	uint64_t n_packets = 0;
+
+	if (is_last == NULL)
+		return n;
+	for (uint16_t i = 0; i < n; i++)
+		n_packets += is_last[i];
+	return n_packets;
+}
+
+uint16_t fc_feed_transmit(struct fc_feed *feed, struct rte_mbuf **frames, const uint8_t *is_last,
+	uint16_t n, uint64_t *size)
+{
+	const struct fc_port *port = feed->output->port;
+	uint16_t done = 0;
+
+	if (unlikely(fc_port_is_away(port)))
+		return 0;
+	while (done < n) {
+		uint16_t n_left = (uint16_t)(n - done), n_refused;
+		uint16_t n_good = rte_eth_tx_prepare(port->id, 0, frames + done, n_left);
+		uint16_t n_sent = rte_eth_tx_burst(port->id, 0, frames + done, n_good);
+		const uint8_t *sent = is_last != NULL ? is_last + done : NULL;
+		uint64_t left = 0, n_packets = fc_count_ends(sent, n_sent);
+
+		done = (uint16_t)(done + n_sent);
+		if (unlikely(done < n))
+			left = fc_packets_size(frames + done, (uint16_t)(n - done));
+		fc_tally_add(&feed->tx, n_packets, *size - left);
+		if (unlikely(n_packets != n_sent))
+			fc_tally_add(&feed->parts, n_sent - n_packets, 0);
+		*size = left;
+		if (likely(n_good == n_left) || n_sent < n_good)
+			break;
+		n_refused = 1;
+		while (is_last != NULL && !is_last[done + n_refused - 1])
+			n_refused++;
+		*size -= fc_packets_size(frames + done, n_refused);
+		fc_drop_frames(feed->drops, FC_DROP_TX_REFUSED, 1, frames + done, n_refused, true);
+		done = (uint16_t)(done + n_refused);
+	}
+	feed->is_stalled = done == 0;
+	return done;
+}
