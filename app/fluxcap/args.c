@@ -181,6 +181,11 @@ int fc_args_read(struct fc_args *args, int argc, char **argv)
 	return check_combination(args);
 }
 
+const char *fc_args_source(const struct fc_args *args)
+{
+	return args->config_path != NULL ? args->config_path : "command line";
+}
+
 void fc_args_free(struct fc_args *args)
 {
 	free(args->options);

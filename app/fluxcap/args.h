@@ -36,6 +36,9 @@ struct fc_args {
  */
 int fc_args_read(struct fc_args *args, int argc, char **argv);
 
+/** Where the configuration comes from, as messages name it. */
+const char *fc_args_source(const struct fc_args *args);
+
 void fc_args_free(struct fc_args *args);
 
 void fc_args_print_help(FILE *stream);

@@ -15,7 +15,7 @@
 
 #include "args.h"
 #include "control.h"
-#include "facts.h"
+#include "inspect.h"
 #include "reload.h"
 #include "reload_queue.h"
 #include "stats_file.h"
@@ -28,83 +28,6 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
 /* These stay to the very end: threads that serve telemetry may still use them then. */
 static struct fc_reload_queue queue;
 static char config_path[PATH_MAX];
-
-static const char *source_name(const struct fc_args *args)
-{
-	return args->config_path != NULL ? args->config_path : "command line";
-}
-
-/* Everything that can be said about a configuration without EAL. */
-static struct fc_config *load(const struct fc_args *args, struct fc_findings *findings)
-{
-	if (args->config_path != NULL)
-		return fc_config_load(args->config_path, &fc_stage_checks, findings);
-	return fc_config_from_options(args->options, args->n_options, &fc_stage_checks, findings);
-}
-
-static int print_json(const struct fc_plan *plan)
-{
-	char *text = fc_plan_json(plan);
-	int ret = text != NULL && puts(text) != EOF ? 0 : -1;
-
-	free(text);
-	return ret;
-}
-
-static int print_plan(
-	const struct fc_config *config, const struct fc_args *args, struct fc_findings *findings)
-{
-	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
-	struct fc_lcore_facts lcores[FC_FACTS_MAX_LCORES];
-	uint16_t n_ports = fc_plan_port_names(config, names);
-	uint16_t n_lcores = fc_facts_of_lcores(&config->lcores, args->lcores, lcores);
-	struct fc_port_facts *facts = calloc(n_ports, sizeof(*facts));
-	struct fc_plan *plan = NULL;
-	int ret = 0;
-
-	if (n_lcores == 0)
-		fprintf(stderr, "fluxcap: --assume-lcores takes a list such as 1-3,8, not: %s\n",
-			args->lcores);
-	if (facts != NULL && n_lcores != 0) {
-		for (uint16_t i = 0; i < n_ports; i++)
-			fc_facts_of_port(names[i], &facts[i]);
-		plan = fc_plan_make(config, facts, lcores, n_lcores, findings);
-	}
-	free(facts);
-	if (plan == NULL)
-		return -1;
-	if (args->mode == FC_MODE_PLAN)
-		ret = print_json(plan);
-	else
-		fc_plan_print(plan, stdout);
-	fc_plan_free(plan);
-	return ret;
-}
-
-static int print_dump(const struct fc_config *config)
-{
-	char *text = fc_config_dump(config);
-	int ret = text != NULL && fputs(text, stdout) != EOF ? 0 : -1;
-
-	free(text);
-	return ret;
-}
-
-/* --check, --plan and --dump. */
-static int inspect(const struct fc_args *args)
-{
-	struct fc_findings *findings = fc_findings_new(source_name(args));
-	struct fc_config *config = load(args, findings);
-	int ret = -1;
-
-	if (config != NULL)
-		ret = args->mode == FC_MODE_DUMP ? print_dump(config)
-						 : print_plan(config, args, findings);
-	fc_findings_print(findings, stderr);
-	fc_findings_free(findings);
-	fc_config_free(config);
-	return ret == 0 ? EXIT_DONE : EXIT_BAD_USAGE;
-}
 
 static void print_findings(struct fc_findings **findings, const char *source)
 {
@@ -141,7 +64,7 @@ static int operate_until_asked(const struct operation *op)
 {
 	struct fc_reload reload = {
 		.engine = op->engine,
-		.source = source_name(op->args),
+		.source = fc_args_source(op->args),
 		.path = file_to_reload(op->args),
 	};
 	int ret = fc_engine_start(op->engine);
@@ -221,11 +144,11 @@ static int run_engine(
 
 static int run(const struct fc_args *args, char **argv)
 {
-	struct fc_findings *findings = fc_findings_new(source_name(args));
-	struct fc_config *config = load(args, findings);
+	struct fc_findings *findings = fc_findings_new(fc_args_source(args));
+	struct fc_config *config = fc_inspect_load(args, findings);
 	int ret = EXIT_BAD_USAGE;
 
-	print_findings(&findings, source_name(args));
+	print_findings(&findings, fc_args_source(args));
 	if (config == NULL)
 		goto free_findings;
 	fc_control_block_signals();
@@ -261,7 +184,7 @@ int main(int argc, char **argv)
 		case FC_MODE_CHECK:
 		case FC_MODE_PLAN:
 		case FC_MODE_DUMP:
-			ret = inspect(&args);
+			ret = fc_inspect(&args) == 0 ? EXIT_DONE : EXIT_BAD_USAGE;
 			break;
 		case FC_MODE_RUN:
 			ret = run(&args, argv);

@@ -86,9 +86,12 @@ void fc_findings_add(struct fc_findings *findings, enum fc_severity severity, co
 	const char *format, ...)
 {
 	char text[TEXT_SIZE];
-	char *place_copy = strndup(place, PLACE_SIZE - 1);
+	char *place_copy;
 	va_list args;
 
+	if (findings == NULL)
+		return;
+	place_copy = strndup(place, PLACE_SIZE - 1);
 	va_start(args, format);
 	int n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -115,12 +118,12 @@ void fc_findings_add(struct fc_findings *findings, enum fc_severity severity, co
 
 size_t fc_findings_n_errors(const struct fc_findings *findings)
 {
-	return findings->n_errors;
+	return findings != NULL ? findings->n_errors : 1;
 }
 
 size_t fc_findings_count(const struct fc_findings *findings)
 {
-	return findings->count;
+	return findings != NULL ? findings->count : 0;
 }
 
 struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t index)
@@ -130,6 +133,10 @@ struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t ind
 
 void fc_findings_print(const struct fc_findings *findings, FILE *stream)
 {
+	if (findings == NULL) {
+		fprintf(stream, "fluxcap: out of memory: what else is wrong is not known\n");
+		return;
+	}
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct fc_finding *finding = &findings->list[i];
 

@@ -16,7 +16,9 @@ struct fc_config *fc_config_build(
 	size_t n_errors = fc_findings_n_errors(findings);
 	struct fc_config *config = calloc(1, sizeof(*config));
 
-	if (config == NULL) {
+	/* Without findings there is nothing to tell a good configuration from a bad one by. */
+	if (config == NULL || findings == NULL) {
+		free(config);
 		fc_decoder_no_memory(&decoder);
 		return NULL;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_error.h"
 #include "row.h"
 
 #define FILE_SIZE_MAX ((size_t)4 << 20) /* far above what 128 taps and outputs can fill */
@@ -22,31 +23,17 @@ struct fc_config *fc_config_parse(const char *text, size_t size,
 	const struct fc_config_checks *checks, struct fc_findings *findings)
 {
 	json_error_t error = { .line = 0 }; /* jansson leaves it as it is when memory runs out */
-	char place[64];
 
 	if (is_blank(text, size)) {
 		fc_findings_add(findings, FC_ERROR, "", "is empty; expected a JSON object");
 		return NULL;
 	}
-	const char *nul = memchr(text, '\0', size);
-
-	/* jansson takes it for the end of the text in some places. */
-	if (nul != NULL) {
-		fc_findings_add(findings, FC_ERROR, "", "is not text: byte %zu is NUL",
-			(size_t)(nul - text));
+	if (fc_json_error_check(text, size, findings) != 0)
 		return NULL;
-	}
 	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 
 	if (root == NULL) {
-		snprintf(place, sizeof(place), "line %d, column %d", error.line, error.column);
-		if (error.text[0] == '\0')
-			fc_findings_add(findings, FC_ERROR, "", "out of memory");
-		else if (json_error_code(&error) == json_error_null_character)
-			fc_findings_add(
-				findings, FC_ERROR, place, "a string cannot have a NUL character");
-		else
-			fc_findings_add(findings, FC_ERROR, place, "%s", error.text);
+		fc_json_error_explain(text, size, &error, findings);
 		return NULL;
 	}
 	struct fc_config *config = fc_config_build(root, checks, findings);

@@ -174,8 +174,8 @@ static void decode_map(
 	if (n < row->min)
 		decoder_error(decoder, "expected at least one %s", table->noun);
 	if (n > row->max)
-		decoder_error(decoder, "%zu %ss are too many; at most %" PRIu64, n, table->noun,
-			row->max);
+		decoder_error(decoder, "%zu %ss are too many; fluxcap takes at most %" PRIu64, n,
+			table->noun, row->max);
 	if (n > row->max)
 		n = row->max;
 	if (n == 0)

@@ -83,13 +83,13 @@ struct key_row {
 	uint16_t max_items;		   /* lists */
 	const struct key_choice *choices;  /* words: ends with a NULL */
 	bool required;
-	bool unique;		       /* lists: no item twice */
-	bool single;		       /* lists: one item may stand without its list */
-	bool presence;		       /* ports: how it comes to be there, not how it is set up */
-	const char *preset;	       /* the default as text of the short form; NULL: none */
-	const char *needs;	       /* a key that must stand beside this one */
-	const char *example;	       /* as text of the short form */
-	const char *doc;	       /* one or two sentences in Markdown */
+	bool unique;	     /* lists: no item twice */
+	bool single;	     /* lists: one item may stand without its list */
+	bool presence;	     /* how it comes to be there or what it is, not how it is set up */
+	const char *preset;  /* the default as text of the short form; NULL: none */
+	const char *needs;   /* a key that must stand beside this one */
+	const char *example; /* as text of the short form */
+	const char *doc;     /* one or two sentences in Markdown */
 	const struct key_table *table; /* objects: theirs; maps: that of each entry */
 };
 

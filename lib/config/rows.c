@@ -61,6 +61,17 @@ static const struct key_table vlan_table = {
  * rows of each owner have their own offsets.
  */
 /* clang-format off */
+#define DESCRIPTION_ROW(owner, words)								   \
+	{											   \
+		.name = "description",								   \
+		.type = &fc_key_text,								   \
+		FIELD(owner, description),							   \
+		.max = FC_MAX_DESCRIPTION,							   \
+		.presence = true,								   \
+		.example = words,								   \
+		.doc = "What it is, for people. It changes nothing.",				   \
+	}
+
 #define EDIT_ROWS(owner)									   \
 	{											   \
 		.name = "filter",								   \
@@ -140,6 +151,7 @@ static const struct key_row tap_rows[] = {
 		       "short form `decap=vxlan` stands for `decap.type=vxlan`.",
 	},
 	EDIT_ROWS(fc_tap_config),
+	DESCRIPTION_ROW(fc_tap_config, "span of core switch 1"),
 };
 
 struct edits_alone {
@@ -194,6 +206,7 @@ static const struct key_row output_rows[] = {
 		.doc = "Send through a tunnel, after all edits. In the short form `encap=vxlan` "
 		       "stands for `encap.type=vxlan`.",
 	},
+	DESCRIPTION_ROW(fc_output_config, "ids in rack 7"),
 };
 
 const struct key_table fc_output_table = {
@@ -266,6 +279,7 @@ static const struct key_row port_rows[] = {
 		       "not have it: what stands behind the name in `--vdev`. May be empty, for a "
 		       "vdev that needs none.",
 	},
+	DESCRIPTION_ROW(fc_port_config, "slot 3, left"),
 };
 
 const struct key_table fc_port_table = {
@@ -359,6 +373,15 @@ static const struct key_row root_rows[] = {
 		.doc = "Which lcores do what. Without it every EAL lcore but the main one works, "
 		       "on "
 		       "the NUMA node of its port where there is a choice.",
+	},
+	DESCRIPTION_ROW(fc_config, "taps of hall 2"),
+	{
+		.name = "$schema",
+		.type = &fc_key_text,
+		FIELD(fc_config, schema),
+		.max = 1023,
+		.example = "fluxcap.schema.json",
+		.doc = "Where an editor finds the JSON Schema. fluxcap does not look there.",
 	},
 };
 

@@ -213,6 +213,7 @@ static void copy_parts(const struct fc_config *config, struct parts *parts)
 	memcpy(&parts->port, &config->ports[0], sizeof(parts->port));
 	parts->port.optional = false;
 	parts->port.devargs = NULL;
+	parts->port.description = NULL;
 }
 
 /* Each part of @b is equal to that of @a exactly where its bytes are still those before. */
@@ -373,7 +374,10 @@ static void test_no_settings(void **state)
 	(void)state;
 	char devargs[] = "size=64";
 	struct fc_port_config a = { .name = "p" };
-	struct fc_port_config b = { .name = "q", .optional = true, .devargs = devargs };
+	char words[] = "slot 3";
+	struct fc_port_config b = {
+		.name = "q", .optional = true, .devargs = devargs, .description = words
+	};
 
 	assert_true(fc_port_config_is_equal(NULL, NULL));
 	assert_true(fc_port_config_is_equal(NULL, &a));

@@ -26,6 +26,13 @@ static void assert_edits_equal(const struct fc_edits *a, const struct fc_edits *
 	assert_int_equal(a->truncate, b->truncate);
 }
 
+static void assert_texts_equal(const char *a, const char *b)
+{
+	assert_int_equal(a == NULL, b == NULL);
+	if (a != NULL)
+		assert_string_equal(a, b);
+}
+
 static void assert_ports_equal(const struct fc_port_config *a, const struct fc_port_config *b)
 {
 	assert_string_equal(a->name, b->name);
@@ -34,9 +41,8 @@ static void assert_ports_equal(const struct fc_port_config *a, const struct fc_p
 	assert_int_equal(a->rx_descriptors, b->rx_descriptors);
 	assert_int_equal(a->tx_descriptors, b->tx_descriptors);
 	assert_int_equal(a->optional, b->optional);
-	assert_int_equal(a->devargs == NULL, b->devargs == NULL);
-	if (a->devargs != NULL)
-		assert_string_equal(a->devargs, b->devargs);
+	assert_texts_equal(a->devargs, b->devargs);
+	assert_texts_equal(a->description, b->description);
 }
 
 static void assert_configs_equal(const struct fc_config *a, const struct fc_config *b)
@@ -47,6 +53,7 @@ static void assert_configs_equal(const struct fc_config *a, const struct fc_conf
 		assert_string_equal(a->taps[i].port, b->taps[i].port);
 		assert_int_equal(a->taps[i].ring, b->taps[i].ring);
 		assert_edits_equal(&a->taps[i].edits, &b->taps[i].edits);
+		assert_texts_equal(a->taps[i].description, b->taps[i].description);
 		assert_memory_equal(&a->taps[i].decap, &b->taps[i].decap, sizeof(a->taps[i].decap));
 	}
 	assert_int_equal(a->n_outputs, b->n_outputs);
@@ -59,12 +66,15 @@ static void assert_configs_equal(const struct fc_config *a, const struct fc_conf
 		assert_memory_equal(
 			output->from, b->outputs[i].from, output->n_from * sizeof(output->from[0]));
 		assert_edits_equal(&output->edits, &b->outputs[i].edits);
+		assert_texts_equal(output->description, b->outputs[i].description);
 		assert_memory_equal(&output->encap, &b->outputs[i].encap, sizeof(output->encap));
 	}
 	assert_int_equal(a->n_ports, b->n_ports);
 	for (size_t i = 0; i < a->n_ports; i++)
 		assert_ports_equal(&a->ports[i], &b->ports[i]);
 	assert_memory_equal(&a->lcores, &b->lcores, sizeof(a->lcores));
+	assert_texts_equal(a->description, b->description);
+	assert_texts_equal(a->schema, b->schema);
 }
 
 /* Dump, load the dump: an equal configuration, and the same text again. */
@@ -176,7 +186,8 @@ static void test_ports(void **state)
 		"\"q\", \"from\": [\"a\"]}}, \"ports\": {\"p\": {\"mtu\": 1500, "
 		"\"rx_queues\": 2, \"rx_descriptors\": 512, \"tx_descriptors\": 256, "
 		"\"optional\": true, \"devargs\": \"rx_pcap=a b.pcap,infinite_rx=1\"}, "
-		"\"q\": {\"devargs\": \"\"}}}");
+		"\"q\": {\"devargs\": \"\", \"description\": \"slot 3\"}}, "
+		"\"description\": \"\", \"$schema\": \"fluxcap.schema.json\"}");
 
 	assert_string_equal(config->ports[0].devargs, "rx_pcap=a b.pcap,infinite_rx=1");
 	assert_string_equal(config->ports[1].devargs, "");

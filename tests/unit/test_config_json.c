@@ -41,12 +41,14 @@ static void test_not_text(void **state)
 	expect_one("", 0, "", "is empty; expected a JSON object");
 	expect_one("{}\0{}", 5, "", "is not text: byte 2 is NUL");
 	expect_one("\0", 1, "", "is not text: byte 0 is NUL");
-	expect_one("{\"\xff\": 1}", 8, "line 1, column 2", "unable to decode byte 0xff near '\"'");
+	expect_one("{\"\xff\": 1}", 8, "line 1, column 2",
+		"unable to decode byte 0xff near '\"': {\"?\": 1}");
 	expect_one("{\"a\0\": 1}", 9, "", "is not text: byte 3 is NUL");
-	expect_one("\xef\xbb\xbf{}", 5, "line 1, column 1",
-		"invalid token near '?"
-		"?"
-		"?'");
+	expect_one("\xef\xbb\xbf{}", 5, "",
+		"begins with a byte order mark (BOM), which JSON does not have; save it as UTF-8 "
+		"without BOM");
+	expect_one("\xff\xfe{\0}\0", 6, "", "is UTF-16; save it as UTF-8 without BOM");
+	expect_one("\xfe\xff\0{\0}", 6, "", "is UTF-16; save it as UTF-8 without BOM");
 }
 
 /* head, then n times middle, then tail, on the heap. */
@@ -86,7 +88,7 @@ static void test_long_strings(void **state)
 		{ "{\"taps\": {\"a\": {\"port\": \"net0\", \"", "\": 1}}, " OUTPUTS "}", "taps.a",
 			"unknown key '" X44
 			"...'; the keys here are 'port', 'ring', 'decap', 'filter', "
-			"'sample', 'vlan', 'trim', 'truncate'" },
+			"'sample', 'vlan', 'trim', 'truncate', 'description'" },
 		{ "{\"taps\": {\"a\": {\"port\": \"net0\"}, \"",
 			"\": {\"port\": \"n\"}}, " OUTPUTS "}", "taps." X44 "...",
 			"is not a name for a tap: expected 1..31 letters, digits, '_', '-' or "
@@ -108,7 +110,9 @@ static void test_long_strings(void **state)
 	}
 	char *digits = build_text("[", "9", MILLION, "]");
 
-	expect_one(digits, strlen(digits), "line 1, column 1000001", "too big integer");
+	expect_one(digits, strlen(digits), "line 1, column 1000001",
+		"too big integer: "
+		"999999999999999999999999999999999999999999999999999]");
 	free(digits);
 }
 
@@ -119,9 +123,12 @@ static void test_deep_nesting(void **state)
 	char *objects = build_text("", "{\"taps\":", MILLION, "");
 
 	expect_one(lists, strlen(lists), "line 1, column 2049",
-		"maximum parsing depth reached near '['");
+		"maximum parsing depth reached near '[': "
+		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[");
 	expect_one(objects, strlen(objects), "line 1, column 16385",
-		"maximum parsing depth reached near '{'");
+		"maximum parsing depth reached near '{': "
+		"\":{\"taps\":{\"taps\":{\"taps\":{\"taps\":{\"taps\":{\"taps\":{\"taps\":{\"taps"
+		"\":{\"taps\":{\"taps");
 	free(lists);
 	free(objects);
 }
@@ -139,7 +146,10 @@ static void test_many_taps(void **state)
 		fputs("{\"taps\": {", stream);
 		for (int i = 0; i < n; i++)
 			fprintf(stream, "%s\"t%d\": {\"port\": \"p%d\"}", i == 0 ? "" : ",", i, i);
-		fputs("}, \"outputs\": {\"o\": {\"port\": \"p\", \"from\": [\"t127\"]}}}", stream);
+		fputs("}, \"outputs\": {\"o\": {\"port\": \"p\", \"from\": [", stream);
+		for (int i = n; i > 0; i--)
+			fprintf(stream, "%s\"t%d\"", i == n ? "" : ",", i - 1);
+		fputs("]}}}", stream);
 		assert_int_equal(fclose(stream), 0);
 		struct fc_config *config = fc_config_parse(text, size, NULL, findings);
 
@@ -149,9 +159,10 @@ static void test_many_taps(void **state)
 			assert_int_equal(config->outputs[0].from[0], 127);
 		} else {
 			assert_null(config);
+			assert_int_equal(fc_findings_count(findings), 1);
 			assert_string_equal(fc_findings_get(findings, 0).place, "taps");
 			assert_string_equal(fc_findings_get(findings, 0).text,
-				"129 taps are too many; at most 128");
+				"129 taps are too many; fluxcap takes at most 128");
 		}
 		fc_config_free(config);
 		fc_findings_free(findings);

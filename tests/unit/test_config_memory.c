@@ -68,7 +68,8 @@ char *__wrap_strndup(const char *text, size_t size)
 
 /* Strings of at most 13 bytes: jansson 2.14 reads beyond a longer one that it could not store. */
 static const char full_text[] =
-	"{\"taps\": {\"a\": {\"port\": \"p\", \"filter\": \"tcp\", \"sample\": 12.5}, \"b\": "
+	"{\"taps\": {\"a\": {\"port\": \"p\", \"filter\": \"tcp\", \"sample\": 12.5, "
+	"\"description\": \"left\"}, \"b\": "
 	"{\"port\": \"q\", \"decap\": {\"type\": \"gre\", \"local\": \"192.0.2.1\", \"key\": "
 	"\"1.2.3.4\"}}}, \"outputs\": {\"o\": {\"port\": \"p\", \"from\": [\"a\", \"b\"], "
 	"\"vlan\": {\"push\": [1, 2]}, \"encap\": {\"type\": \"vxlan\", \"local\": "
@@ -99,10 +100,10 @@ static void fail_each(struct fc_config *(*parse)(struct fc_findings *findings))
 	size_t n = 0;
 
 	do {
-		struct fc_findings *findings = fc_findings_new("x");
-
 		has_failed = false;
 		n_until_failure = ++n;
+		/* Whoever checks something makes the list of findings, too. */
+		struct fc_findings *findings = fc_findings_new("x");
 		struct fc_config *config = parse(findings);
 
 		n_until_failure = 0;
@@ -114,6 +115,52 @@ static void fail_each(struct fc_config *(*parse)(struct fc_findings *findings))
 		fc_findings_free(findings);
 	} while (has_failed);
 	assert_in_range(n, 50, 5000);
+}
+
+static struct fc_config *parse_no_json(struct fc_findings *findings)
+{
+	static const char text[] = "{\"taps\": {\"a\": {\"port\": \"p\",}}}";
+
+	return fc_config_parse(text, strlen(text), NULL, findings);
+}
+
+/* A list that was never made has its error, and nobody is told that all is well. */
+static void test_no_findings(void **state)
+{
+	(void)state;
+	static const char path[] = SOURCE_ROOT "/config/replicate.json";
+	size_t n = 0;
+
+	do {
+		has_failed = false;
+		n_until_failure = ++n;
+		struct fc_findings *findings = fc_findings_new("x");
+
+		n_until_failure = 0;
+		if (findings == NULL) {
+			assert_null(parse_full(findings));
+			assert_null(parse_options(findings));
+			assert_null(parse_no_json(findings));
+			assert_null(fc_config_load(path, NULL, findings));
+			assert_int_equal(fc_findings_n_errors(findings), 1);
+		}
+		fc_findings_free(findings);
+	} while (has_failed);
+	assert_int_equal(n, 3);
+}
+
+static void test_no_json(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n < 100; n++) {
+		n_until_failure = n;
+		struct fc_findings *findings = fc_findings_new("x");
+
+		assert_null(parse_no_json(findings));
+		n_until_failure = 0;
+		assert_int_equal(fc_findings_n_errors(findings), 1);
+		fc_findings_free(findings);
+	}
 }
 
 static void test_parse(void **state)
@@ -209,6 +256,8 @@ static void test_compare(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_findings),
+		cmocka_unit_test(test_no_json),
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_compare),

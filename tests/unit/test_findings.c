@@ -36,6 +36,20 @@ static void test_empty(void **state)
 	fc_findings_free(NULL);
 }
 
+/* A list that could not be made. */
+static void test_null(void **state)
+{
+	(void)state;
+	fc_findings_add(NULL, FC_ERROR, "taps.a", "%d is not in %d..%d", 5000, 1, 4094);
+	char *text = print_all(NULL);
+
+	assert_string_equal(text, "fluxcap: out of memory: what else is wrong is not known\n");
+	free(text);
+	assert_int_equal(fc_findings_n_errors(NULL), 1);
+	assert_int_equal(fc_findings_count(NULL), 0);
+	fc_findings_free(NULL);
+}
+
 static void test_print(void **state)
 {
 	(void)state;
@@ -108,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_unprintable),
 		cmocka_unit_test(test_long_text),

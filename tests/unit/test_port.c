@@ -40,7 +40,12 @@ static void run_port(const struct fc_port_facts *facts, bool is_tap, bool is_out
 	struct fc_output_config output = { .n_from = 1, .from = &from };
 	struct fc_port_config port_config =
 		settings != NULL ? *settings : (struct fc_port_config){ 0 };
-	struct fc_config config = { 1, 1, 1, taps, &output, &port_config, { 0 } };
+	struct fc_config config = { .n_taps = 1,
+		.n_outputs = 1,
+		.n_ports = 1,
+		.taps = taps,
+		.outputs = &output,
+		.ports = &port_config };
 	struct fc_port_facts all[2] = { *facts };
 	struct fc_lcore_facts lcore = { 0, 0 };
 	struct fc_port port = { .rx_pool = pool };
@@ -203,7 +208,7 @@ static void test_direction(void **state)
 	struct fc_tap_config tap = { .port = "net_pcap0", .ring = 1 << 20 };
 	uint16_t from = 0;
 	struct fc_output_config output = { .port = "net_pcap1", .n_from = 1, .from = &from };
-	struct fc_config config = { 1, 1, 0, &tap, &output, NULL, { 0 } };
+	struct fc_config config = { .n_taps = 1, .n_outputs = 1, .taps = &tap, .outputs = &output };
 	struct fc_lcore_facts lcore = { 0, 0 };
 	char in[128], out[128], arguments[256];
 	struct fc_port_facts facts[2];

@@ -12,6 +12,10 @@
  *
  * Whoever checks something (a configuration, a plan, the ports) adds what it finds and goes on, so
  * that the user sees every mistake at once. Control path only; one thread at a time.
+ *
+ * A list that could not be made is NULL, and every function takes it: it has one error, that memory
+ * ran out, and forgets what is added. As that error was there from the beginning, whoever compares
+ * the number of errors before and after must refuse NULL by himself.
  */
 struct fc_findings;
 
@@ -36,7 +40,7 @@ struct fc_finding {
  */
 struct fc_findings *fc_findings_new(const char *source);
 
-/** Free a list and all its strings. NULL is allowed. */
+/** Free a list and all its strings. */
 void fc_findings_free(struct fc_findings *findings);
 
 /**
@@ -48,17 +52,17 @@ void fc_findings_free(struct fc_findings *findings);
 void fc_findings_add(struct fc_findings *findings, enum fc_severity severity, const char *place,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/** How many errors were added; nothing else counts. */
+/** How many errors were added; nothing else counts. 1 of NULL. */
 size_t fc_findings_n_errors(const struct fc_findings *findings);
 
-/** How many findings can be read with fc_findings_get(). */
+/** How many findings can be read with fc_findings_get(). 0 of NULL. */
 size_t fc_findings_count(const struct fc_findings *findings);
 
 /** Finding number @p index, 0 <= index < fc_findings_count(), in the order of their adding. */
 struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t index);
 
-/** Print one line per finding, "SOURCE: PLACE: TEXT" (a warning: "SOURCE: PLACE: warning: TEXT").
- */
+/** Print one line per finding, "SOURCE: PLACE: TEXT" (a warning: "SOURCE: PLACE: warning: TEXT");
+ * of NULL, that memory ran out. */
 void fc_findings_print(const struct fc_findings *findings, FILE *stream);
 
 #endif

@@ -18,15 +18,16 @@
  * Everything that it points to belongs to it and ends with fc_config_free().
  */
 
-#define FC_NAME_SIZE	  32 /**< a tap's or output's name with its NUL */
-#define FC_PORT_NAME_SIZE 64 /**< an ethdev's name with its NUL (RTE_ETH_NAME_MAX_LEN) */
-#define FC_MAX_TAPS	  128
-#define FC_MAX_OUTPUTS	  128
-#define FC_MAX_LCORES	  128
-#define FC_MAX_VLAN_PUSH  2
-#define FC_DEFAULT_RING	  (UINT64_C(64) << 20) /**< bytes */
-#define FC_SAMPLE_ALL	  100.0
-#define FC_DEFAULT_TTL	  64
+#define FC_NAME_SIZE	   32 /**< a tap's or output's name with its NUL */
+#define FC_PORT_NAME_SIZE  64 /**< an ethdev's name with its NUL (RTE_ETH_NAME_MAX_LEN) */
+#define FC_MAX_TAPS	   128
+#define FC_MAX_OUTPUTS	   128
+#define FC_MAX_LCORES	   128
+#define FC_MAX_VLAN_PUSH   2
+#define FC_DEFAULT_RING	   (UINT64_C(64) << 20) /**< bytes */
+#define FC_SAMPLE_ALL	   100.0
+#define FC_DEFAULT_TTL	   64
+#define FC_MAX_DESCRIPTION 120 /**< bytes */
 
 /** What `vlan` does: first take off up to `pop` tags, then put on `n_push`. IEEE 802.1Q-2018. */
 struct fc_vlan_edit {
@@ -86,6 +87,7 @@ struct fc_tap_config {
 	uint64_t ring;	       /**< bytes that its packets may occupy while outputs catch up */
 	struct fc_decap decap; /**< before the edits; every tap of a shared port has one */
 	struct fc_edits edits;
+	char *description; /**< for people, NULL: none */
 };
 
 struct fc_output_config {
@@ -95,6 +97,7 @@ struct fc_output_config {
 	uint16_t *from;	 /**< indexes into fc_config.taps, no duplicates, in the order written */
 	struct fc_edits edits;
 	struct fc_encap encap; /**< after the edits */
+	char *description;     /**< for people, NULL: none */
 };
 
 /** Settings of one port; 0 stands for "choose". */
@@ -106,6 +109,7 @@ struct fc_port_config {
 	uint16_t tx_descriptors; /**< 32..32768 */
 	bool optional;		 /**< it may be absent when fluxcap starts */
 	char *devargs;		 /**< with which to plug it in, may be ""; NULL: leave that */
+	char *description;	 /**< for people, NULL: none */
 };
 
 struct fc_lcores_config {
@@ -121,6 +125,8 @@ struct fc_config {
 	struct fc_output_config *outputs; /**< in the order written */
 	struct fc_port_config *ports;	  /**< only ports that the file has settings for */
 	struct fc_lcores_config lcores;
+	char *description; /**< for people, NULL: none */
+	char *schema;	   /**< where an editor finds the JSON Schema, NULL: not said */
 };
 
 /**

@@ -28,7 +28,7 @@ bool fc_decap_is_equal(const struct fc_decap *a, const struct fc_decap *b);
 
 /**
  * Whether two ports are to be set up alike: all settings but those that say how a port comes to be
- * there (`optional`, `devargs`), and not the name.
+ * there or what it is (`optional`, `devargs`, `description`), and not the name.
  *
  * @param a, b  The settings; NULL: none.
  */
