@@ -104,7 +104,6 @@ void fc_screen_leave(struct fc_screen *screen)
 
 int fc_screen_draw(struct fc_screen *screen, const char *text, bool is_clear)
 {
-	const char *separator = "";
 	char *buffer;
 	size_t size;
 	FILE *out = open_memstream(&buffer, &size);
@@ -114,14 +113,16 @@ int fc_screen_draw(struct fc_screen *screen, const char *text, bool is_clear)
 		return -ENOMEM;
 	/* Lines are overwritten, not the screen cleared first: that would flicker. */
 	fputs(is_clear ? "\033[2J\033[H" : "\033[H", out);
-	while (*text != '\0') {
+	do {
 		size_t n_chars = strcspn(text, "\n");
+		bool is_last = text[n_chars] == '\0' || text[n_chars + 1] == '\0';
 
-		fprintf(out, "%s%.*s\033[K", separator, (int)n_chars, text);
-		separator = "\r\n";
+		/* What was there is erased before, the last line with all below it: behind a line
+		 * that fills the window the cursor stands on its last character. */
+		fprintf(out, "%s%.*s%s", is_last ? "\033[J" : "\033[K", (int)n_chars, text,
+			is_last ? "" : "\r\n");
 		text += n_chars + (text[n_chars] == '\n');
-	}
-	fputs("\033[J", out);
+	} while (*text != '\0');
 	if (fclose(out) != 0)
 		return -ENOMEM;
 	rc = write_all(screen->fd, buffer, size);

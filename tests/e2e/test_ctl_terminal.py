@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -165,6 +166,52 @@ def test_80_columns(terminal):
     assert shown.wait() == 0
     assert shown.written.startswith(ENTER)
     check_given_back(shown)
+
+
+class Tmux:
+    """A process in a window of a tmux of its own."""
+
+    def __init__(self, folder, environment, *command, size):
+        self.command = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
+        self.environment = environment | {"TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        self.run("new-session", "-d", "-x", str(size[1]), "-y", str(size[0]), "-s", "ctl",
+                 "sleep 1000")
+        self.run("set-option", "-g", "status", "off")
+        self.run("resize-window", "-t", "ctl", "-x", str(size[1]), "-y", str(size[0]))
+        self.run("respawn-pane", "-k", "-t", "ctl", shlex.join(map(str, command)))
+
+    def run(self, *arguments):
+        return subprocess.run([*self.command, *arguments], env=self.environment, check=True,
+                              timeout=HANG, capture_output=True, text=True).stdout
+
+    def lines(self):
+        return self.run("capture-pane", "-p", "-t", "ctl").split("\n")
+
+    def close(self):
+        self.run("kill-server")
+
+
+@pytest.mark.parametrize("size", [(24, 80), (24, 50), (40, 131), (12, 80), (9, 81)])
+def test_tmux_shows_the_last_column(terminal, ctl, answers, tmp_path, size):  # noqa: F811
+    """Also where a line fills the window, and the last line, too."""
+    answers.update(fluxcap(taps={"cisco": tap(), LONG: tap(link="down")},
+                           outputs={f"o{i:02}": output() for i in range(8)}))
+    still = {"LC_ALL": "C.UTF-8"}
+    shown = terminal("io", "--interval", "0.1", size=size, environment=still)
+    seen = Tmux(tmp_path, ctl.environment | still, BINARY, "io", "--interval", "0.1", size=size)
+
+    def same():
+        shown.read()
+        # The first line has the time of day; tmux leaves empty lines at the end out.
+        want, got = ([line.rstrip() for line in lines[1:]] + [""] * size[0]
+                     for lines in (shown.lines(), seen.lines()))
+        return want[:size[0] - 1] == got[:size[0] - 1] and len(max(want, key=len)) == size[1]
+
+    try:
+        shown.see(r"^ (output|o00)")
+        shown.read_until(same)
+    finally:
+        seen.close()
 
 
 def test_ends_by_itself(terminal):
