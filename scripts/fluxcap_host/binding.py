@@ -40,7 +40,7 @@ def module(host: Host, state: State, name: str) -> None:
         host.run("modprobe", name)
     except Failure as error:
         raise failure(f"kernel module {name}", f"cannot be loaded: {error.findings[0].what}",
-                      "apt-get install linux-image-amd64 && reboot") from None
+                      "apt-get install linux-image-amd64  # counts from the next boot on") from None
     host.say(f"kernel module {name}: loaded")
 
 

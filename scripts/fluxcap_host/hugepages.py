@@ -147,9 +147,10 @@ def mount(host: Host, state: State) -> None:
 
 
 def boot_command(arguments: str) -> str:
-    """How arguments get onto the kernel's command line of a Debian."""
-    return (f"sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{arguments} /' /etc/default/grub && update-grub "
-            "&& reboot")
+    """How arguments get onto the kernel's command line of a Debian. When to reboot is for the
+    operator to say."""
+    return (f"sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{arguments} /' /etc/default/grub && update-grub"
+            "  # counts from the next boot on")
 
 
 def shortage(host: Host, state: State, node: int, n_pages: int, in_use: bool,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the box itself uses of a network interface."""
 
-from .host import STOPS, Failure, Finding, Host
+from .host import Failure, Host
 
 # Types of routes that come with an address, and go with it.
 OWN_ROUTES = ("local", "broadcast", "multicast", "anycast")
@@ -47,28 +47,20 @@ class Network:
         return (links[0].get("link") == lower and links[1].get("link") != upper
                 and "link_netnsid" not in links[0])
 
-    def uses(self, subject: str, name: str) -> list[Finding]:
-        """Why an interface must not be taken from the kernel."""
+    def uses(self, name: str) -> list[str]:
+        """What the box itself does with an interface, which so must stay with the kernel. What
+        would end that is said nowhere: who follows it may lose the box."""
         link = self.links.get(name, {})
-
-        def finding(what: str, mend: str) -> Finding:
-            return Finding(STOPS, subject, f"its interface {name} {what}", mend)
-
         found = []
         if name in self.by_ssh:
-            found.append(finding(
-                f"carries your own SSH connection from {self.connection[0]}",
-                "configure another port, or log in over another interface"))
+            found.append(f"carries your own SSH connection from {self.connection[0]}")
         if "master" in link:
-            found.append(finding(f"is part of {link['master']}, a bridge or bond",
-                                 f"ip link set {name} nomaster"))
-        found += [finding(f"has the interface {upper} on top of it", f"ip link delete {upper}")
+            found.append(f"is part of {link['master']}, a bridge or bond")
+        found += [f"has the interface {upper} on top of it"
                   for upper in self.links if self.is_on(upper, name)]
-        found += [finding(f"carries the route {describe(route)}",
-                          f"ip {route['family']} route delete {describe(route)}{rest(route, name)}")
+        found += [f"carries the route {describe(route)}"
                   for route in self.routes if goes_by(route, name)]
-        found += [finding(f"has the address {entry['local']}/{entry['prefixlen']}",
-                          f"ip address delete {entry['local']}/{entry['prefixlen']} dev {name}")
+        found += [f"has the address {entry['local']}/{entry['prefixlen']}"
                   for entry in link.get("addr_info", [])
                   if entry["family"] == "inet" or entry.get("scope") != "link"]
         return found
@@ -101,9 +93,3 @@ def goes_by(route: dict, name: str) -> bool:
 def describe(route: dict) -> str:
     via = f" via {route['gateway']}" if "gateway" in route else ""
     return route.get("dst", "default") + via
-
-
-def rest(route: dict, name: str) -> str:
-    """What else names a route, so that it can be deleted."""
-    device = "" if "nexthops" in route else f" dev {name}"
-    return device + (f" table {route['table']}" if "table" in route else "")

@@ -41,19 +41,39 @@ def refusals(host: Host, device: Device, configured: set[str], drivers: list[Dri
                "fluxcap-host status lists those that it takes")
     if device.n_functions:
         refuse(f"its {device.n_functions} virtual functions would go with it",
+               "configure another port, or, if nobody uses them: "
                f"echo 0 >{devices.PCI}/{device.address}/sriov_numvfs")
     if device.is_hidden:
         refuse(f"{device.driver} works with it, but its interface is not here: it may be in "
-               "another network namespace", "ip netns exec NAMESPACE ip link set NIC netns 1")
+               "another network namespace",
+               "configure another port, or, if nobody needs it there: "
+               "ip netns exec NAMESPACE ip link set NIC netns 1")
     for name in device.interfaces:
-        found += network.uses(device.address, name)
+        for what in network.uses(name):
+            refuse(f"its interface {name} {what}", instead(host, configured, drivers, network))
     for other in devices.neighbours_in_use(host, device, configured):
         names = f" as {', '.join(other.interfaces)}" if other.interfaces else ""
+        mend = "put the NIC into another slot, or configure another port"
+        if not any(network.uses(name) for name in other.interfaces):
+            mend += (", or, if nobody needs the other: "
+                     f"echo {other.address} >{devices.PCI}/{other.address}/driver/unbind")
         refuse(f"is in IOMMU group {device.group} together with {other.address}, which "
-               f"{other.driver} works with{names}; a group has one owner",
-               "put the NIC into another slot, or, if nobody needs the other: "
-               f"echo {other.address} >{devices.PCI}/{other.address}/driver/unbind")
+               f"{other.driver} works with{names}; a group has one owner", mend)
     return found
+
+
+def instead(host: Host, configured: set[str], drivers: list[Driver], network: Network) -> str:
+    """Which port to configure in place of one that the box needs for itself."""
+    free = [f"{nic.address}{''.join(f' ({name})' for name in nic.interfaces)}"
+            for nic in devices.nics(host)
+            if nic.address not in configured and not nic.is_hidden and not nic.n_functions
+            and (not drivers or driver_of(drivers, nic) is not None)
+            and not any(network.uses(name) for name in nic.interfaces)
+            and not devices.neighbours_in_use(host, nic, configured | {nic.address})]
+    if not free:
+        return ("the box needs this port: configure another one; it has no other that is free "
+                "(fluxcap-host status lists all)")
+    return f"the box needs this port: configure another one; free: {', '.join(free)}"
 
 
 def absent(plan: Plan, address: str) -> Finding:
@@ -84,7 +104,10 @@ def examine(host: Host, wishes: Wishes) -> tuple[list[Device], Network]:
     findings = [absent(plan, address) for address, device in found.items() if device is None]
     for device in there:
         findings += refusals(host, device, configured, wishes.drivers, network)
-    bound = [device for device in there if needs_vfio(wishes.drivers, device)]
+    # What a port that is refused would need besides is nobody's business.
+    refused = {finding.subject for finding in findings if finding.severity == STOPS}
+    bound = [device for device in there
+             if needs_vfio(wishes.drivers, device) and device.address not in refused]
     if not wishes.no_iommu:
         findings += [no_iommu_finding(host, device) for device in bound if not device.has_iommu]
     stops = [finding for finding in findings if finding.severity == STOPS]

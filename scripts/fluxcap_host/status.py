@@ -113,6 +113,8 @@ def check_ports(host: Host, plan: Plan, found: list[Device], drivers: list[Drive
         findings += refused
         former = state.ports.get(address, {"speed": 0})
         findings += check_slot(host, device, devices.speed_mbps(host, device) or former["speed"])
+        if refused:
+            continue
         if not needs_vfio(drivers, device):
             findings += [Finding(STOPS, address, f"needs the kernel module {name}", mend)
                          for name in driver_of(drivers, device).kernel_modules
@@ -123,7 +125,7 @@ def check_ports(host: Host, plan: Plan, found: list[Device], drivers: list[Drive
         elif not device.has_iommu:
             findings.append(Finding(NOTE, address, "NO IOMMU: fluxcap can read and write all "
                                     "memory through it", binding.iommu_command(host)))
-        if device.driver != binding.VFIO and not refused:
+        if device.driver != binding.VFIO:
             driver = f"with {device.driver}" if device.driver else "without driver"
             findings.append(Finding(STOPS, address, f"is {driver}, not with {binding.VFIO}", mend))
     findings += [Finding(NOTE, address, "was prepared, and is not configured any more", mend)

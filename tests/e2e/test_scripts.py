@@ -52,12 +52,13 @@ class Launcher:
     def args(self, text):
         self.args_file.write_text(text)
 
-    def ports(self, taps, outputs):
+    def ports(self, taps, outputs, **settings):
         names = [f"t{n}" for n in range(len(taps))]
         self.config.write_text(json.dumps({
             "taps": {name: {"port": port} for name, port in zip(names, taps)},
             "outputs": {f"o{n}": {"port": port, "from": names}
-                        for n, port in enumerate(outputs)}}))
+                        for n, port in enumerate(outputs)},
+            "ports": settings}))
 
     def run(self, *arguments, environment=None):
         return subprocess.run(
@@ -187,6 +188,22 @@ def test_a_vdev_that_nothing_creates(launcher):
     refusal = launcher.refusal()
     assert "nothing creates the port net_pcap1 " in refusal
     assert "it creates: net_pcap0, net_pcap10" in refusal
+
+
+def test_a_vdev_that_fluxcap_makes_by_itself(launcher):
+    launcher.ports(["net_pcap0"], ["virtio_user0", "0000:03:00.0"], **{
+        "net_pcap0": {"devargs": "rx_pcap=in.pcap"}, "virtio_user0": {"devargs": ""},
+        "0000:03:00.0": {"devargs": "rxq_cqe_comp_en=0"}})
+    launcher.args("-l 0-3\n")
+    assert launcher.eal() == ["-l", "0-3", "-a", "0000:03:00.0,rxq_cqe_comp_en=0"]
+
+
+def test_an_interface_of_the_kernel(launcher):
+    launcher.ports(["lo"], ["net_null1"])
+    refusal = launcher.refusal()
+    assert "the port lo is an interface of the kernel" in refusal
+    assert "'--vdev net_af_packet0,iface=lo'" in refusal
+    assert '"ports": { "net_af_packet0": { "devargs": "iface=lo" } }' in refusal
 
 
 def test_dry_run_prints_a_command_that_a_shell_takes(launcher):
