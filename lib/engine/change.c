@@ -277,7 +277,8 @@ static void settle_feeds(
 }
 
 /* What the generations had in common is the next one's now. */
-static void hand_over(const struct fc_generation *now, struct fc_generation *next)
+static void hand_over(
+	const struct fc_generation *now, struct fc_generation *next, struct fc_findings *findings)
 {
 	for (uint16_t i = 0; now != NULL && i < now->plan->n_ports; i++) {
 		const struct fc_plan_port *port =
@@ -297,6 +298,7 @@ static void hand_over(const struct fc_generation *now, struct fc_generation *nex
 	}
 	for (uint16_t i = 0; i < next->plan->n_ports; i++) {
 		fc_port_follow(next->ports[i], &next->plan->ports[i]);
+		fc_port_hear(next->ports[i], findings);
 		next->ports[i]->rx_pool = next->rx_pools[i];
 		atomic_store_explicit(&next->ports[i]->is_paused, false, memory_order_release);
 	}
@@ -325,7 +327,7 @@ void fc_engine_apply(
 	if (engine->is_running)
 		halt_lanes(engine, next);
 	settle_feeds(now, next, findings);
-	hand_over(now, next);
+	hand_over(now, next, findings);
 	engine->now = next;
 	close_ports(engine, now, next);
 	fc_generation_free(engine, now, next);

@@ -121,11 +121,50 @@ static const struct {
 	{ "net_vmxnet3", correct_vmxnet3 },
 };
 
+/*
+ * What i40e, ice and iavf refuse to send would make the NIC take the driver for malicious, and stop
+ * its queue. vmxnet3 has descriptors for so many segments. ixgbe, i40e, ice and iavf tell the NIC
+ * the longest frame, so that none is longer than their MTU allows; em's NICs take what they like.
+ */
+static const struct nic {
+	const char *driver;
+	bool keeps_mtu, pairs_queues;
+	uint16_t min_tx_frame, max_tx_segments;
+	const char *spreader;
+} nics[] = {
+	{ "net_ixgbe", .keeps_mtu = true },
+	{ "net_i40e", .keeps_mtu = true, .min_tx_frame = 17, .max_tx_segments = 8 },
+	{ "net_ice", .keeps_mtu = true, .min_tx_frame = 17, .max_tx_segments = 8 },
+	{ "net_iavf", .keeps_mtu = true, .min_tx_frame = 17, .max_tx_segments = 8 },
+	{ "net_vmxnet3", .max_tx_segments = 16 },
+	{ "net_mana", .pairs_queues = true },
+	{ "net_gve", .spreader = "the virtual NIC chooses" },
+	{ "net_virtio", .spreader = "the host chooses" },
+	{ "net_virtio_user", .spreader = "the other end of the vhost socket chooses" },
+	{ "net_af_packet", .spreader = "the kernel chooses by flow (PACKET_FANOUT)" },
+	{ "net_af_xdp", .pairs_queues = true,
+		.spreader = "the NIC's kernel driver chooses ('ethtool -X', 'ethtool -N')" },
+};
+
+static void correct_nic(struct fc_port_facts *facts)
+{
+	for (size_t i = 0; i < RTE_DIM(nics); i++) {
+		if (strcmp(nics[i].driver, facts->driver) != 0)
+			continue;
+		facts->keeps_mtu = nics[i].keeps_mtu;
+		facts->pairs_queues = nics[i].pairs_queues;
+		facts->min_tx_frame = nics[i].min_tx_frame;
+		facts->max_tx_segments = nics[i].max_tx_segments;
+		facts->spreader = nics[i].spreader;
+	}
+}
+
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info)
 {
 	const struct rte_devargs *devargs = rte_dev_devargs(info->device);
 	struct rte_kvargs *arguments;
 
+	correct_nic(facts);
 	for (size_t i = 0; i < RTE_DIM(drivers); i++) {
 		if (strcmp(drivers[i].driver, facts->driver) != 0)
 			continue;
@@ -140,6 +179,16 @@ void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_inf
 bool fc_driver_loops(const struct fc_port_facts *facts)
 {
 	return strcmp(facts->driver, "net_ring") == 0;
+}
+
+bool fc_driver_counts_by_queue(const struct fc_port_facts *facts)
+{
+	return strcmp(facts->driver, "net_ixgbe") == 0 || strcmp(facts->driver, "net_igc") == 0;
+}
+
+bool fc_driver_hides_lengths(const struct fc_port_facts *facts)
+{
+	return strcmp(facts->driver, "net_e1000_igb") == 0 || strcmp(facts->driver, "net_igc") == 0;
 }
 
 bool fc_driver_is_af_packet(const struct fc_port_facts *facts)

@@ -14,6 +14,13 @@
  */
 void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info);
 
+/** Whether what a full rx queue loses is counted as an error of the queue, and nowhere else. */
+bool fc_driver_counts_by_queue(const struct fc_port_facts *facts);
+
+/** Whether frames of a wrong length are counted in its extended statistics, and not all of them as
+ * errors. */
+bool fc_driver_hides_lengths(const struct fc_port_facts *facts);
+
 /** Whether it is net_af_packet: see af_packet.h. */
 bool fc_driver_is_af_packet(const struct fc_port_facts *facts);
 

@@ -25,7 +25,9 @@ struct fc_output {
 	struct fc_private how;		 /* private copies of its packets */
 	bool writes;			 /* packets are changed before they are sent */
 	bool prepares;			 /* they may have to be changed, or at least copied */
-	bool borrows; /* its tunnel can use others' packets until they are sent; lcore: rw */
+	bool mends;	    /* what the port refuses may be sent as a copy: see transmit.c */
+	uint16_t min_frame; /* it refuses shorter ones */
+	bool borrows;	    /* its tunnel can use others' packets until they are sent; lcore: rw */
 };
 
 /**

@@ -265,8 +265,8 @@ static bool is_same_output(const struct making *m, uint16_t index, uint16_t old)
 	return m->next->plan->ports[p->port].is_kept && fc_edits_is_equal(&a->edits, &b->edits) &&
 	       fc_encap_is_equal(&a->encap, &b->encap) && p->needs_copies == q->needs_copies &&
 	       p->is_linear == q->is_linear && p->mtu == q->mtu &&
-	       p->n_fragments == q->n_fragments &&
-	       (!p->needs_copies || is_enough(m->now->outputs[old]->how.pool, &p->copies));
+	       p->n_fragments == q->n_fragments && p->mends == q->mends &&
+	       (p->copies.n_mbufs == 0 || is_enough(m->now->outputs[old]->how.pool, &p->copies));
 }
 
 static int make_output(struct making *m, uint16_t index, const struct fc_output *old)
@@ -284,6 +284,8 @@ static int make_output(struct making *m, uint16_t index, const struct fc_output 
 	snprintf(place, sizeof(place), "outputs.%s", config->name);
 	output->port = m->next->ports[plan->port];
 	output->prepares = plan->needs_copies;
+	output->mends = plan->mends;
+	output->min_frame = m->next->plan->ports[plan->port].facts.min_tx_frame;
 	if (have_pool(m, "output", old != NULL ? old->how.pool : NULL, &plan->copies, place,
 		    &output->how.pool) != 0)
 		return -ENOMEM;
@@ -320,7 +322,7 @@ static int have_output(struct making *m, uint16_t index)
 
 	if (old >= 0 && is_same_output(m, index, (uint16_t)old)) {
 		next->outputs[index] = m->now->outputs[old];
-		if (next->plan->outputs[index].needs_copies)
+		if (next->plan->outputs[index].copies.n_mbufs != 0)
 			next->plan->outputs[index].copies.n_mbufs =
 				next->outputs[index]->how.pool->size;
 	} else {

@@ -2,6 +2,7 @@
 #ifndef FC_INTERFACE_H
 #define FC_INTERFACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <net/if.h>
@@ -20,5 +21,8 @@ int fc_interface_ask(unsigned index, unsigned long what, struct ifreq *request);
 
 /** Its MTU; 0: there is none. */
 uint16_t fc_interface_mtu(unsigned index);
+
+/** Whether it sends PAUSE frames or obeys them; false when it does not say. */
+bool fc_interface_pauses(unsigned index);
 
 #endif

@@ -47,8 +47,10 @@ void fc_plan_assume_port(const char *name, struct fc_port_facts *facts)
 		.max_mtu = UINT16_MAX,
 		.max_tx_frame = UINT32_MAX,
 		.is_virtual = !is_pci,
+		.is_nic = is_pci,
 		.splits_rx = true,
 		.takes_segments = is_pci,
+		.rss_types = UINT64_MAX,
 		.idle_buffers = ASSUMED_IDLE,
 	};
 	snprintf(facts->name, sizeof(facts->name), "%s", name);
@@ -134,6 +136,25 @@ static uint16_t plan_descriptors(const struct fc_plan_port *port, const char *ke
 	return (uint16_t)RTE_MIN(n, limits->max != 0 ? limits->max : UINT16_MAX);
 }
 
+/* Packets are spread over the rx queues by RSS, or by somebody whom fluxcap cannot tell how. */
+static void report_spreading(const struct fc_plan_port *port, struct fc_findings *findings)
+{
+	const struct fc_port_facts *facts = &port->facts;
+	char place[FC_PORT_NAME_SIZE + 32];
+
+	if (port->n_rx_queues < 2 || facts->is_virtual || facts->rss_types != 0)
+		return;
+	snprintf(place, sizeof(place), "ports.%s.rx_queues", facts->name);
+	if (facts->spreader != NULL)
+		fc_findings_add(findings, FC_NOTE, place,
+			"driver %s has no RSS: %s which of the %u queues a packet comes in",
+			facts->driver, facts->spreader, port->n_rx_queues);
+	else
+		fc_findings_add(findings, FC_WARNING, place,
+			"driver %s has no RSS: all packets will come in the first of the %u queues",
+			facts->driver, port->n_rx_queues);
+}
+
 static void plan_port(struct fc_plan_port *port, const struct fc_port_config *config,
 	struct fc_findings *findings)
 {
@@ -161,6 +182,8 @@ static void plan_port(struct fc_plan_port *port, const struct fc_port_config *co
 		report_direction(port, "receive", "rx", findings);
 	else if (port->is_tap)
 		check_limit(port, "rx_queues", port->n_rx_queues, facts->max_rx_queues, findings);
+	if (config->rx_queues != 0)
+		report_spreading(port, findings);
 	if (port->is_output && facts->max_tx_queues == 0)
 		report_direction(port, "send", "tx", findings);
 	set_max_frame(port, config->mtu != 0);

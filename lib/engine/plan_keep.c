@@ -17,13 +17,13 @@ static uint64_t sum_rings(const struct fc_plan *plan, const struct fc_plan_port 
 	return sum;
 }
 
-/* Whether the port has the same queues, and buffers of the same size. */
+/* Whether port @b is set up as @a wants: the same queues, and buffers of the same size. */
 static bool is_alike(const struct fc_plan_port *a, const struct fc_plan_port *b)
 {
 	return a->is_tap == b->is_tap && a->n_rx_queues == b->n_rx_queues &&
 	       a->rx_descriptors == b->rx_descriptors && a->tx_descriptors == b->tx_descriptors &&
-	       a->mtu == b->mtu && a->max_frame == b->max_frame &&
-	       a->pool.data_room == b->pool.data_room;
+	       a->mtu == b->mtu && a->max_frame == b->max_frame && a->splits == b->splits &&
+	       (b->chains || !a->chains) && a->pool.data_room == b->pool.data_room;
 }
 
 static void warn(const struct fc_plan *plan, const struct fc_plan_tap *tap, bool is_short,
@@ -91,6 +91,7 @@ void fc_plan_keep(struct fc_plan *plan, const struct fc_plan *before, struct fc_
 		port->is_kept = is_alike(port, old) &&
 				(port->pool.n_mbufs <= old->pool.n_mbufs ||
 					sum_rings(plan, port) <= sum_rings(before, old));
+		port->chains |= port->is_kept && old->chains;
 		if (port->is_kept)
 			share_pool(plan, port, &old->pool, findings);
 		else

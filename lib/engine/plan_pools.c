@@ -122,7 +122,7 @@ static void plan_tap(struct fc_plan *plan, uint16_t index)
 	uint64_t ring = plan->config->taps[index].ring;
 
 	/* What was an outer fragment comes as the segments that it was put together of. */
-	tap->gives_segments = port->facts.splits_rx || port->ends;
+	tap->gives_segments = port->splits || port->ends;
 	tap->window = (uint32_t)RTE_MIN(
 		RTE_MAX(ring / port->pool.mbuf_size, (uint64_t)FC_PLAN_MIN_WINDOW),
 		(uint64_t)UINT32_MAX / 4);
@@ -136,6 +136,9 @@ static void plan_tap(struct fc_plan *plan, uint16_t index)
  */
 static void size_rx_pool(struct fc_plan_port *port)
 {
+	/* A NIC that keeps to its MTU splits nothing where that fits into one buffer. */
+	port->splits =
+		port->facts.splits_rx && (!port->facts.keeps_mtu || count_segments(port) > 1);
 	if (port->n_rx_queues == 0)
 		return;
 	size_pool(&port->pool, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
@@ -197,12 +200,19 @@ static uint16_t count_fragments(
 		RTE_MAX((length + payload - 1) / payload, 2U), (uint32_t)FC_FRAGMENT_MAX);
 }
 
+/* Whether a driver refuses packets because they have so many segments. */
+static bool is_too_much(const struct fc_port_facts *facts, uint32_t n_segments)
+{
+	return facts->max_tx_segments != 0 && n_segments > facts->max_tx_segments;
+}
+
 static void plan_output(struct fc_plan *plan, uint16_t index)
 {
 	const struct fc_output_config *config = &plan->config->outputs[index];
 	struct fc_plan_output *output = &plan->outputs[index];
-	const struct fc_plan_port *port = &plan->ports[output->port];
+	struct fc_plan_port *port = &plan->ports[output->port];
 	bool has_tunnel = config->encap.type != FC_TUNNEL_NONE, gets_segments = false;
+	bool is_reassembled = false, has_too_many;
 	uint32_t longest = longest_rx(port), n_buffers = 1, n_segments = 1;
 
 	for (uint16_t i = 0; i < config->n_from; i++) {
@@ -212,15 +222,21 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 		gets_segments |= tap->gives_segments;
 		longest = RTE_MAX(longest, longest_forwarded(rx));
 		n_segments = RTE_MAX(n_segments, count_segments(rx));
+		is_reassembled |= rx->ends;
 	}
 	output->n_fragments =
 		count_fragments(&config->encap, output->mtu, longest, FC_MAX_TAGS * FC_TAG_SIZE);
 	output->is_linear = !port->facts.takes_segments;
+	has_too_many =
+		is_too_much(&port->facts, is_reassembled ? UINT16_MAX : n_segments + has_tunnel);
+	output->mends = port->facts.min_tx_frame != 0 || has_too_many;
 	output->needs_copies =
 		has_tunnel || writes(&config->edits) || (output->is_linear && gets_segments);
-	if (!output->needs_copies)
+	port->chains |= port->facts.takes_segments &&
+			(has_tunnel || writes(&config->edits) || gets_segments);
+	if (!output->needs_copies && !output->mends)
 		return;
-	size_pool(&output->copies, output->is_linear ? longest : DEFAULT_BUFFER);
+	size_pool(&output->copies, output->is_linear || has_too_many ? longest : DEFAULT_BUFFER);
 	output->copies.socket = port->facts.socket;
 	/* A header and, of long packets, clones of what follows. */
 	if (!output->is_linear)

@@ -10,87 +10,12 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
-#include "af_packet.h"
 #include "driver.h"
 #include "interface.h"
-#include "port.h"
+#include "port_counts.h"
+#include "port_setup.h"
 
-#define LOOK_REST   10 /* times as long as looking at the link took */
-#define DEFAULT_RSS (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
-
-static int report(
-	struct fc_findings *findings, const struct fc_port *port, const char *what, int error)
-{
-	char place[FC_PORT_NAME_SIZE + 8];
-
-	snprintf(place, sizeof(place), "port %s", port->plan->facts.name);
-	fc_findings_add(findings, FC_ERROR, place, "%s failed in driver %s: %s", what,
-		port->plan->facts.driver, rte_strerror(-error));
-	return error;
-}
-
-static int configure(
-	struct fc_port *port, const struct rte_eth_dev_info *info, struct fc_findings *findings)
-{
-	const struct fc_plan_port *plan = port->plan;
-	bool sends = plan->sends || info->max_tx_queues != 0;
-	struct rte_eth_conf conf = {
-		.rxmode = {
-			.mtu = plan->facts.mtu == 0 ? plan->mtu : 0,
-			.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER,
-		},
-		.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
-	};
-	int ret;
-
-	if (plan->n_rx_queues > 1 && !plan->facts.is_virtual) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf = DEFAULT_RSS & info->flow_type_rss_offloads;
-	}
-	ret = rte_eth_dev_configure(port->id, plan->n_rx_queues, sends ? 1 : 0, &conf);
-	if (ret != 0)
-		return report(findings, port, "configuring queues and MTU", ret);
-	return sends ? 1 : 0;
-}
-
-static int set_up_queues(struct fc_port *port, int n_tx, const struct rte_eth_dev_info *info,
-	struct fc_findings *findings)
-{
-	const struct fc_plan_port *plan = port->plan;
-	unsigned socket = (unsigned)plan->facts.socket;
-	struct rte_eth_rxconf rx = info->default_rxconf;
-	struct rte_eth_txconf tx = info->default_txconf;
-	int ret;
-
-	rx.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-	for (uint16_t q = 0; q < plan->n_rx_queues; q++) {
-		ret = rte_eth_rx_queue_setup(
-			port->id, q, plan->rx_descriptors, socket, &rx, port->rx_pool);
-		if (ret != 0)
-			return report(findings, port, "setting up an rx queue", ret);
-	}
-	/* FAST_FREE stays off: it holds only for packets that nobody else has. */
-	tx.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	if (n_tx != 0) {
-		ret = rte_eth_tx_queue_setup(port->id, 0, plan->tx_descriptors, socket, &tx);
-		if (ret != 0)
-			return report(findings, port, "setting up the tx queue", ret);
-	}
-	return 0;
-}
-
-static void open_ears(struct fc_port *port, struct fc_findings *findings)
-{
-	char place[FC_PORT_NAME_SIZE + 8];
-	int ret = rte_eth_promiscuous_enable(port->id);
-
-	if (ret == 0 || ret == -ENOTSUP)
-		return;
-	snprintf(place, sizeof(place), "port %s", port->plan->facts.name);
-	fc_findings_add(findings, FC_WARNING, place,
-		"is not promiscuous (%s): it takes in what is addressed to it only",
-		rte_strerror(-ret));
-}
+#define LOOK_REST 10 /* times as long as looking at the link took */
 
 /* EAL's interrupt thread: the kernel wants a device back, or it has gone. */
 static void notice_removal(const char *name, enum rte_dev_event_type event, void *port)
@@ -185,28 +110,6 @@ void fc_port_look(struct fc_port *port, uint64_t now_ms)
 		atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
 }
 
-/* Configure the device, stopped, and start it. */
-static int set_up(struct fc_port *port, const struct rte_eth_dev_info *info, int n_tx,
-	struct fc_findings *findings)
-{
-	const struct fc_plan_port *plan = port->plan;
-	int ret = set_up_queues(port, n_tx, info, findings);
-
-	if (ret != 0)
-		return ret;
-	ret = rte_eth_dev_start(port->id);
-	if (ret != 0)
-		return report(findings, port, "starting", ret);
-	if (plan->is_tap || plan->is_host)
-		open_ears(port, findings);
-	if (plan->facts.mtu != 0 && plan->mtu != 0) {
-		ret = rte_eth_dev_set_mtu(port->id, plan->mtu);
-		if (ret != 0)
-			return report(findings, port, "setting the MTU", ret);
-	}
-	return 0;
-}
-
 /* What it takes to find the device again when it has gone. */
 static void remember_device(struct fc_port *port, const struct rte_eth_dev_info *info)
 {
@@ -230,16 +133,16 @@ static int start_device(struct fc_port *port, struct fc_findings *findings)
 	if (ret == 0)
 		ret = rte_eth_dev_info_get(port->id, &info);
 	if (ret != 0)
-		return report(findings, port, "looking it up", ret);
+		return fc_port_report(port, "looking it up", ret, findings);
 	remember_device(port, &info);
-	n_tx = configure(port, &info, findings);
+	n_tx = fc_port_configure(port, &info, findings);
 	if (n_tx < 0)
 		return n_tx;
 	port->is_started = true; /* from here on there is something to close */
 	ret = expect_removal(port);
 	if (ret != 0)
-		return report(findings, port, "watching for its removal", ret);
-	return set_up(port, &info, n_tx, findings);
+		return fc_port_report(port, "watching for its removal", ret, findings);
+	return fc_port_set_up(port, &info, n_tx, findings);
 }
 
 void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan)
@@ -303,7 +206,7 @@ int fc_port_replug(struct fc_port *port, struct fc_findings *findings)
 	if (ret == 0 && rte_eth_dev_get_port_by_name(port->plan->facts.name, &id) != 0)
 		ret = fc_port_probe(port->plan->facts.name, port->device_args);
 	if (ret != 0)
-		return report(findings, port, "plugging it in again", ret);
+		return fc_port_report(port, "plugging it in again", ret, findings);
 	return start_device(port, findings);
 }
 
@@ -314,12 +217,15 @@ static int reconfigure(struct fc_port *port, struct fc_findings *findings)
 	int ret, n_tx;
 
 	pthread_mutex_lock(&port->lock);
+	/* Between these two lies whatever the driver forgets when it is started. */
+	fc_port_read_counts(port);
 	rte_eth_dev_stop(port->id);
 	ret = rte_eth_dev_info_get(port->id, &info);
 	if (ret != 0)
-		report(findings, port, "looking it up", ret);
-	n_tx = ret == 0 ? configure(port, &info, findings) : ret;
-	ret = n_tx >= 0 ? set_up(port, &info, n_tx, findings) : n_tx;
+		fc_port_report(port, "looking it up", ret, findings);
+	n_tx = ret == 0 ? fc_port_configure(port, &info, findings) : ret;
+	ret = n_tx >= 0 ? fc_port_set_up(port, &info, n_tx, findings) : n_tx;
+	fc_port_read_counts(port);
 	pthread_mutex_unlock(&port->lock);
 	return ret;
 }
@@ -352,32 +258,19 @@ static void empty_loop(const struct fc_port *port)
 	} while (n > 0);
 }
 
-/* A NIC that is not there any more answers with all bits set. */
-static void read_stats(struct fc_port *port)
-{
-	struct rte_eth_stats now;
-
-	if (atomic_load_explicit(&port->is_removed, memory_order_relaxed) ||
-		rte_eth_stats_get(port->id, &now) != 0)
-		return;
-	if (port->plan->is_tap && fc_driver_is_af_packet(&port->plan->facts))
-		port->n_kernel_drops += fc_af_packet_drops(
-			port->id, port->plan->n_rx_queues, port->interface_index);
-	port->last = now;
-	port->last.imissed += port->n_kernel_drops;
-}
-
 void fc_port_stop(struct fc_port *port)
 {
 	if (!port->is_started)
 		return;
 	forget_removal(port);
 	pthread_mutex_lock(&port->lock);
-	read_stats(port);
+	fc_port_read_counts(port);
+	port->seen = (struct fc_port_counts){ 0 }; /* it is another device that begins to count */
 	if (fc_driver_loops(&port->plan->facts))
 		empty_loop(port);
 	if (!atomic_load_explicit(&port->is_gone, memory_order_relaxed))
 		rte_eth_promiscuous_disable(port->id); /* a kernel interface would stay so */
+	fc_port_restore(port);
 	rte_eth_dev_stop(port->id);
 	rte_eth_dev_close(port->id);
 	port->is_started = false;
@@ -386,15 +279,6 @@ void fc_port_stop(struct fc_port *port)
 	if (atomic_load_explicit(&port->is_removed, memory_order_relaxed))
 		rte_dev_remove(port->device);
 	port->device = NULL;
-}
-
-void fc_port_stats(struct fc_port *port, struct rte_eth_stats *stats)
-{
-	pthread_mutex_lock(&port->lock);
-	if (port->is_started)
-		read_stats(port);
-	*stats = port->last;
-	pthread_mutex_unlock(&port->lock);
 }
 
 enum fc_link fc_port_link(const struct fc_port *port)

@@ -20,6 +20,20 @@
 
 #define FC_DEVICE_ARGS_SIZE 1024
 
+/** What a port receives. */
+enum fc_hearing {
+	FC_HEARS_UNKNOWN,   /**< its driver has not been asked for anything yet */
+	FC_HEARS_ITSELF,    /**< what is addressed to it, and broadcasts */
+	FC_HEARS_MULTICAST, /**< and all multicast: neighbour solicitations for its tunnels */
+	FC_HEARS_ALL,	    /**< everything */
+};
+
+/** What a port's driver counts. Each only grows, however often the port is set up anew. */
+struct fc_port_counts {
+	uint64_t rx_missed, rx_nombuf, rx_errors;
+	uint64_t tx_errors;
+};
+
 /**
  * A running ethdev port.
  *
@@ -45,9 +59,13 @@ struct fc_port {
 	char interface_name[IF_NAMESIZE];      /* of the kernel interface behind it */
 	struct fc_link_watch watch;	       /* see there for who reads it */
 	uint64_t next_look_ms;		       /* at the link */
-	pthread_mutex_t lock;	   /* of plan, is_started and last, for those who read statistics */
-	struct rte_eth_stats last; /* when they were last read */
-	uint64_t n_kernel_drops;   /* frames that the kernel has lost and the driver not told of */
+	enum fc_hearing hearing;	       /* that its driver was last asked for */
+	bool has_flow_control;
+	struct rte_eth_fc_conf flow_control; /* before fluxcap switched it off */
+	pthread_mutex_t lock; /* of plan, is_started and counts, for those who read statistics */
+	struct fc_port_counts counts; /* when they were last read */
+	struct fc_port_counts seen;   /* what the driver said then: it may begin anew */
+	uint64_t n_kernel_drops; /* frames that the kernel has lost and the driver not told of */
 };
 
 /** Whether nothing can be received or sent now. Any lcore. */
@@ -102,6 +120,9 @@ int fc_port_probe(const char *name, const char *device_args);
  */
 void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan);
 
+/** Have a started port receive what its plan wants; what it cannot goes to @p findings, once. */
+void fc_port_hear(struct fc_port *port, struct fc_findings *findings);
+
 /** Set a port up by its plan after its device was taken out and put in again. As fc_port_restart().
  */
 int fc_port_replug(struct fc_port *port, struct fc_findings *findings);
@@ -128,6 +149,6 @@ enum fc_link fc_port_link(const struct fc_port *port);
 struct fc_port_health fc_port_health(const struct fc_port *port);
 
 /** The driver's counters; of a port that is closed the last ones. Any thread. */
-void fc_port_stats(struct fc_port *port, struct rte_eth_stats *stats);
+void fc_port_stats(struct fc_port *port, struct fc_port_counts *counts);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_bus.h>
 #include <rte_ethdev.h>
 
 #include "driver.h"
@@ -21,6 +22,10 @@ static uint16_t largest_mtu(const struct rte_eth_dev_info *info)
 {
 	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
 
+	/* Of drivers that say both, some count no CRC (gve), others several tags (i40e). */
+	if (info->max_mtu != UINT16_MAX &&
+		info->max_rx_pktlen >= (uint32_t)info->max_mtu + RTE_ETHER_HDR_LEN)
+		return info->max_mtu;
 	if (info->max_rx_pktlen <= overhead || info->max_rx_pktlen - overhead > info->max_mtu)
 		return info->max_mtu;
 	return (uint16_t)(info->max_rx_pktlen - overhead);
@@ -44,6 +49,9 @@ static void fill_facts(
 	facts->mtu = fc_interface_mtu(info->if_index);
 	facts->max_mtu = largest_mtu(info);
 	facts->max_tx_frame = UINT32_MAX;
+	facts->is_nic = strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") != 0;
+	facts->rss_types = info->flow_type_rss_offloads;
+	facts->rss_key_size = info->hash_key_size;
 	facts->is_virtual = info->if_index == 0 && info->max_rx_pktlen == UINT32_MAX;
 	facts->splits_rx = (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
 	facts->takes_segments = (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;

@@ -26,12 +26,12 @@ static bool is_first_tap(const struct fc_plan *plan, uint16_t index)
 
 static void read_nic(struct fc_port *port, struct fc_tap_stats *stats)
 {
-	struct rte_eth_stats now;
+	struct fc_port_counts now;
 
 	fc_port_stats(port, &now);
-	stats->rx_missed = now.imissed;
+	stats->rx_missed = now.rx_missed;
 	stats->rx_nombuf = now.rx_nombuf;
-	stats->rx_errors = now.ierrors;
+	stats->rx_errors = now.rx_errors;
 }
 
 static void read_reassembly(const struct fc_queue *queue, struct fc_tap_stats *stats)
@@ -154,7 +154,7 @@ void fc_engine_output_stats(
 	const struct fc_generation *now = engine->now;
 	const struct fc_output_config *config = &now->config->outputs[index];
 	const struct fc_output *output = now->outputs[index];
-	struct rte_eth_stats nic;
+	struct fc_port_counts nic;
 
 	*stats = (struct fc_output_stats){
 		.name = config->name,
@@ -162,7 +162,7 @@ void fc_engine_output_stats(
 		.health = fc_port_health(output->port),
 	};
 	fc_port_stats(output->port, &nic);
-	stats->tx_errors = nic.oerrors;
+	stats->tx_errors = nic.tx_errors;
 	if (output->tunnel != NULL)
 		read_tunnel(output, &config->encap, stats);
 	stats->sum = now->ended[index];

@@ -54,6 +54,63 @@ uint64_t fc_count_ends(const uint8_t *is_last, uint16_t n)
 	return n_packets;
 }
 
+enum mended { MENDED_SENT, MENDED_WAITS, MENDED_REFUSED };
+
+/*
+ * Send a copy in place of a packet that the driver refuses: one that is too short is padded, one of
+ * segments made linear. The packet itself stays as it is, also when it has been sent.
+ */
+static enum mended send_mended(const struct fc_output *output, struct rte_mbuf *packet)
+{
+	const struct fc_private how = {
+		.pool = output->how.pool, .reach = UINT32_MAX, .linear = true
+	};
+	uint16_t id = output->port->id;
+	enum mended result = MENDED_REFUSED;
+	struct rte_mbuf *copy = packet;
+
+	if ((packet->pkt_len >= output->min_frame && packet->nb_segs == 1) ||
+		fc_private_copy(&how, &copy, 1) != 1)
+		return MENDED_REFUSED;
+	if (copy->pkt_len < output->min_frame) {
+		uint16_t n = (uint16_t)(output->min_frame - copy->pkt_len);
+		char *padding = rte_pktmbuf_append(copy, n);
+
+		if (padding != NULL)
+			memset(padding, 0, n);
+	}
+	if (rte_eth_tx_prepare(id, 0, &copy, 1) == 1) {
+		if (rte_eth_tx_burst(id, 0, &copy, 1) == 1)
+			return MENDED_SENT;
+		result = MENDED_WAITS;
+	}
+	rte_pktmbuf_free(copy);
+	return result;
+}
+
+/* The first of these frames is refused. Returns whether it has been sent all the same, or lost. */
+static bool settle_refused(
+	struct fc_feed *feed, struct rte_mbuf **frames, uint16_t n_frames, uint64_t *size)
+{
+	uint64_t refused_size = fc_packets_size(frames, n_frames);
+
+	if (feed->output->mends && n_frames == 1) {
+		enum mended result = send_mended(feed->output, frames[0]);
+
+		if (result == MENDED_WAITS)
+			return false;
+		if (result == MENDED_SENT) {
+			rte_pktmbuf_free(frames[0]);
+			fc_tally_add(&feed->tx, 1, refused_size);
+			*size -= refused_size;
+			return true;
+		}
+	}
+	*size -= refused_size;
+	fc_drop_frames(feed->drops, FC_DROP_TX_REFUSED, 1, frames, n_frames, true);
+	return true;
+}
+
 uint16_t fc_feed_transmit(struct fc_feed *feed, struct rte_mbuf **frames, const uint8_t *is_last,
 	uint16_t n, uint64_t *size)
 {
@@ -81,8 +138,8 @@ uint16_t fc_feed_transmit(struct fc_feed *feed, struct rte_mbuf **frames, const 
 		n_refused = 1;
 		while (is_last != NULL && !is_last[done + n_refused - 1])
 			n_refused++;
-		*size -= fc_packets_size(frames + done, n_refused);
-		fc_drop_frames(feed->drops, FC_DROP_TX_REFUSED, 1, frames + done, n_refused, true);
+		if (!settle_refused(feed, frames + done, n_refused, size))
+			break;
 		done = (uint16_t)(done + n_refused);
 	}
 	feed->is_stalled = done == 0;

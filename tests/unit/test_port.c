@@ -321,7 +321,7 @@ static void test_removal(void **state)
 		.tx_descriptors = 64 };
 	struct fc_port port = { .rx_pool = *state };
 	struct rte_mbuf *packets[FC_BURST];
-	struct rte_eth_stats before, after;
+	struct fc_port_counts before, after;
 	uint16_t n;
 
 	begin("net_null0", "", &plan.facts);
@@ -330,7 +330,6 @@ static void test_removal(void **state)
 	assert_int_equal(n, FC_BURST);
 	rte_pktmbuf_free_bulk(packets, n);
 	fc_port_stats(&port, &before);
-	assert_int_equal(before.ipackets, FC_BURST);
 	rte_dev_event_callback_process("net_null1", RTE_DEV_EVENT_REMOVE);
 	rte_dev_event_callback_process("net_null0", RTE_DEV_EVENT_ADD);
 	assert_int_equal(look(&port), FC_PORT_RUNNING);
@@ -355,7 +354,7 @@ static void test_absent(void **state)
 	struct fc_findings *findings = fc_findings_new("port");
 	struct fc_plan_port plan = { .is_tap = true, .facts.is_absent = true };
 	struct fc_port port = { .rx_pool = *state };
-	struct rte_eth_stats stats;
+	struct fc_port_counts stats;
 
 	assert_int_equal(fc_port_start(&port, &plan, findings), 0);
 	assert_int_equal(fc_findings_count(findings), 0);
@@ -364,7 +363,7 @@ static void test_absent(void **state)
 	assert_int_equal(look(&port), FC_PORT_ABSENT);
 	assert_int_equal(fc_port_link(&port), FC_LINK_GONE);
 	fc_port_stats(&port, &stats);
-	assert_int_equal(stats.ipackets, 0);
+	assert_int_equal(stats.rx_missed + stats.rx_errors + stats.rx_nombuf, 0);
 	fc_port_stop(&port);
 	assert_int_equal(fc_port_health(&port).state, FC_PORT_ABSENT);
 	fc_findings_free(findings);

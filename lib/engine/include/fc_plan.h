@@ -56,6 +56,15 @@ struct fc_port_facts {
 	bool takes_segments;   /**< sends frames of several segments */
 	bool lets_go;	       /**< what it has taken to send it holds no more when it returns */
 	bool is_fixed;	       /**< it cannot be set up again once it has been closed */
+	bool is_nic;	    /**< a device on a bus, not one that EAL makes out of something else */
+	bool keeps_mtu;	    /**< it gives no frame that is longer than its MTU allows */
+	bool pairs_queues;  /**< it wants as many tx queues as rx queues */
+	uint64_t rss_types; /**< kinds of flows that it can spread over its rx queues by */
+	const char
+		*spreader; /**< who chooses the rx queue where it has no RSS, NULL: nobody known */
+	uint8_t rss_key_size;	  /**< bytes of its hash key */
+	uint16_t min_tx_frame;	  /**< it refuses shorter frames, 0: none */
+	uint16_t max_tx_segments; /**< it refuses frames of more segments, 0: none */
 	uint16_t idle_buffers; /**< for an rx queue that nobody polls, 0: it can be without one */
 	uint16_t kept_buffers; /**< of its rx pool that it does not give back when it is closed */
 };
@@ -83,6 +92,8 @@ struct fc_plan_port {
 	bool receives; /**< its rx queues are polled */
 	bool sends;    /**< a lane sends on it */
 	bool is_kept;  /**< it runs already, and goes on as it is */
+	bool splits;   /**< a frame that comes in may have several segments */
+	bool chains;   /**< a frame that goes out may have several segments */
 	uint16_t mtu;  /**< 0: leave it as it is */
 	uint16_t n_rx_queues;
 	uint16_t rx_descriptors;
@@ -110,6 +121,7 @@ struct fc_plan_output {
 	uint16_t port;
 	bool needs_copies;    /**< something writes, or the port takes one segment only */
 	bool is_linear;	      /**< copies must have one segment */
+	bool mends;	      /**< what the port refuses is copied, padded and made linear */
 	uint16_t mtu;	      /**< of its tunnel: outer packets are at most so long; 0: none */
 	uint16_t n_fragments; /**< frames that one packet becomes at most */
 	struct fc_plan_pool copies;
