@@ -29,6 +29,9 @@ enum fc_value {
 	FC_RX_ERRORS,
 	FC_NOT_OURS,
 	FC_MALFORMED,
+	FC_MALFORMED_CUT,	/**< of FC_MALFORMED */
+	FC_MALFORMED_NO_LENGTH, /**< of FC_MALFORMED */
+	FC_BAD_CHECKSUM,	/**< of any */
 	FC_FRAGMENTS_TIMED_OUT,
 	FC_FRAGMENTS_REFUSED,
 	FC_FRAGMENTS_TABLE_FULL,
@@ -68,8 +71,11 @@ enum fc_value {
 		FC_BIT(FC_TX_ERRORS))
 /** What the configuration leaves out: not a loss. */
 #define FC_LEFT_OUT (FC_BIT(FC_FILTERED) | FC_BIT(FC_SAMPLED_OUT) | FC_BIT(FC_NOT_OURS))
+/** What is counted by others already, and said besides. */
+#define FC_HINTS                                                                                   \
+	(FC_BIT(FC_MALFORMED_CUT) | FC_BIT(FC_MALFORMED_NO_LENGTH) | FC_BIT(FC_BAD_CHECKSUM))
 /** All losses of any kind of row. */
-#define FC_LOSSES   (FC_MISSED | FC_BAD | FC_OTHER | FC_BIT(FC_OVERRUN) | FC_BIT(FC_HANDOFF_FULL))
+#define FC_LOSSES (FC_MISSED | FC_BAD | FC_OTHER | FC_BIT(FC_OVERRUN) | FC_BIT(FC_HANDOFF_FULL))
 
 /** What one tap, output, feed or lcore said at one moment, and how that has changed. */
 struct fc_row {

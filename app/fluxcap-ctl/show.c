@@ -13,13 +13,19 @@
 #define TEXT_SIZE   256
 #define LINE_WIDTH  78
 
-/* What packets are lost by, and differences that should be none: not worth a line when zero. */
+/*
+ * What packets are lost by, hints about them, and differences that should be none: not worth a line
+ * when zero.
+ */
 static const char *const drop_reasons[] = {
 	"rx_missed",
 	"rx_nombuf",
 	"rx_errors",
 	"not_ours",
 	"malformed",
+	"malformed_cut",
+	"malformed_no_length",
+	"bad_checksum",
 	"filtered",
 	"sampled_out",
 	"nombuf",
@@ -142,6 +148,7 @@ static void print_counters(FILE *out, const json_t *object, bool zeros)
 	json_object_foreach ((json_t *)object, key, value) {
 		char name[TEXT_SIZE], beside[TEXT_SIZE], packets[TEXT_SIZE], bytes[TEXT_SIZE] = "";
 		const json_t *byte_value;
+		int width;
 
 		if (!is_counter(key, value) || is_byte_counter(object, key))
 			continue;
@@ -153,11 +160,12 @@ static void print_counters(FILE *out, const json_t *object, bool zeros)
 		if (byte_value != NULL)
 			value_text(bytes, byte_value);
 		value_text(packets, value);
+		/* A long name takes of the room for its number. */
+		width = NAME_WIDTH + COUNT_WIDTH - (int)strlen(name);
+		fprintf(out, "  %s%*s", name, width, packets);
 		if (bytes[0] != '\0')
-			fprintf(out, "  %-*s%*s%*s\n", NAME_WIDTH, name, COUNT_WIDTH, packets,
-				COUNT_WIDTH, bytes);
-		else
-			fprintf(out, "  %-*s%*s\n", NAME_WIDTH, name, COUNT_WIDTH, packets);
+			fprintf(out, "%*s", COUNT_WIDTH, bytes);
+		fputc('\n', out);
 	}
 }
 

@@ -213,7 +213,8 @@ static void draw_row(struct line *line, const struct fc_layout *layout, const st
 	end_line(line, kind, fc_row_is_losing(row));
 }
 
-/* The reasons for which packets are missing, each with its name, below a row. */
+/* The reasons for which packets are missing and hints about them, each with its name, below a row.
+ */
 static void draw_reasons(struct line *line, const struct fc_row *row)
 {
 	bool is_first = true;
@@ -221,7 +222,7 @@ static void draw_reasons(struct line *line, const struct fc_row *row)
 	for (int i = 0; i < FC_N_VALUES; i++) {
 		char text[FC_SI_SIZE], reason[64];
 
-		if (!((FC_LOSSES | FC_LEFT_OUT) & FC_BIT(i)) || !(row->rates[i] > 0))
+		if (!((FC_LOSSES | FC_LEFT_OUT | FC_HINTS) & FC_BIT(i)) || !(row->rates[i] > 0))
 			continue;
 		fc_unit_si(text, row->rates[i]);
 		snprintf(reason, sizeof(reason), "  %s %s", fc_value_name(row->kind, i), text);

@@ -87,6 +87,8 @@ void fc_report_tap(const struct fc_engine *engine, uint16_t tap, const struct fc
 	put(sink, "rx_nombuf", stats.rx_nombuf);
 	put(sink, "rx_errors", stats.rx_errors);
 	put_drops(sink, stats.drops, tap_drops, COUNT_OF(tap_drops));
+	for (enum fc_hint hint = 0; hint < FC_N_HINTS; hint++)
+		put_count(sink, fc_hint_name(hint), stats.hints[hint]);
 	put_count(sink, "fragments_held", stats.fragments_held);
 	put(sink, "fragments_waiting", stats.fragments_waiting);
 	put(sink, "fragments_timed_out", stats.fragments_timed_out);

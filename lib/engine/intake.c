@@ -9,13 +9,13 @@
 struct survey {
 	uint64_t size; /* bytes */
 	uint64_t n_segments;
-	bool has_runts; /* frames without an Ethernet header */
+	bool has_odd; /* frames that are shorter than an Ethernet header, or too long */
 };
 
-static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
+static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n, uint32_t longest)
 {
 	struct survey survey = { .n_segments = n };
-	uint32_t runts = 0;
+	uint32_t odd = 0;
 	uint16_t segments = 0;
 
 #pragma GCC unroll 4
@@ -23,10 +23,11 @@ static struct survey survey_packets(struct rte_mbuf *const *packets, uint16_t n)
 		uint32_t length = packets[i]->pkt_len;
 
 		survey.size += length;
-		runts |= length - RTE_ETHER_HDR_LEN; /* the highest bit: it is negative */
+		/* The highest bit: one of the differences is negative. */
+		odd |= (length - RTE_ETHER_HDR_LEN) | (longest - length);
 		segments |= packets[i]->nb_segs;
 	}
-	survey.has_runts = runts >> 31 != 0;
+	survey.has_odd = odd >> 31 != 0;
 	if (unlikely(segments > 1))
 		for (uint16_t i = 0; i < n; i++)
 			survey.n_segments += packets[i]->nb_segs - 1u;
@@ -93,17 +94,28 @@ bool fc_intake_has_room(struct fc_intake *intake)
 	return can;
 }
 
-/* Frames without an Ethernet header cannot be worked on. */
-static uint16_t drop_runts(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+void fc_intake_drop_cut(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+{
+	fc_tally_add(&intake->hints[FC_HINT_CUT], n, fc_packets_size(packets, n));
+	fc_drop_packets(intake->drops, FC_DROP_MALFORMED, packets, n, true);
+}
+
+/* Frames without an Ethernet header, and those that were cut, cannot be worked on. */
+static uint16_t drop_odd(
+	struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n, uint32_t longest)
 {
 	uint8_t keep[FC_MAX_BURST];
-	uint16_t n_kept;
+	uint16_t n_whole, n_kept;
 
 	for (uint16_t i = 0; i < n; i++)
+		keep[i] = packets[i]->pkt_len <= longest;
+	n_whole = fc_stage_sort(packets, n, keep);
+	fc_intake_drop_cut(intake, packets + n_whole, (uint16_t)(n - n_whole));
+	for (uint16_t i = 0; i < n_whole; i++)
 		keep[i] = packets[i]->pkt_len >= RTE_ETHER_HDR_LEN;
-	n_kept = fc_stage_sort(packets, n, keep);
-	fc_drop_packets(
-		intake->drops, FC_DROP_MALFORMED, packets + n_kept, (uint16_t)(n - n_kept), true);
+	n_kept = fc_stage_sort(packets, n_whole, keep);
+	fc_drop_packets(intake->drops, FC_DROP_MALFORMED, packets + n_kept,
+		(uint16_t)(n_whole - n_kept), true);
 	return n_kept;
 }
 
@@ -177,7 +189,7 @@ static void forward(struct fc_intake *intake, struct rte_mbuf **packets, uint16_
 	if (n == 0)
 		return;
 	if (n != n_taken || intake->chain.n_write != 0) {
-		changed = survey_packets(packets, n);
+		changed = survey_packets(packets, n, FC_LONGEST_FRAME);
 		survey = &changed;
 	}
 	fc_tally_add(&intake->forwarded, n, survey->size);
@@ -186,18 +198,19 @@ static void forward(struct fc_intake *intake, struct rte_mbuf **packets, uint16_
 
 void fc_intake_pass(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
 {
-	struct survey survey = survey_packets(packets, n);
+	struct survey survey = survey_packets(packets, n, FC_LONGEST_FRAME);
 
 	forward(intake, packets, n, n, &survey);
 }
 
-void fc_intake_take(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n)
+void fc_intake_take(
+	struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n, uint32_t longest)
 {
-	struct survey survey = survey_packets(packets, n);
+	struct survey survey = survey_packets(packets, n, longest);
 	uint16_t n_good = n;
 
 	fc_tally_add(&intake->rx, n, survey.size);
-	if (unlikely(survey.has_runts))
-		n_good = drop_runts(intake, packets, n);
+	if (unlikely(survey.has_odd))
+		n_good = drop_odd(intake, packets, n, longest);
 	forward(intake, packets, n_good, n, &survey);
 }

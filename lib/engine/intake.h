@@ -40,6 +40,7 @@ struct fc_intake {
 	struct fc_tally held; /* outer fragments that did not become a packet of their own */
 	struct fc_tally forwarded;
 	struct fc_tally drops[FC_N_DROPS];
+	struct fc_tally hints[FC_N_HINTS]; /* about packets that are counted above, too */
 };
 
 /** Whether a burst can be taken: one of the lcores behind has room, or there is none. The rx lcore.
@@ -50,8 +51,21 @@ bool fc_intake_has_room(struct fc_intake *intake);
  * Count received frames, edit them and pass them on.
  *
  * @param packets  1..FC_BURST packets, whose references are given up. The rx lcore.
+ * @param longest  Frames of more bytes have arrived cut: fc_intake_drop_cut(). At most
+ *                 FC_LONGEST_FRAME.
  */
-void fc_intake_take(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n);
+void fc_intake_take(
+	struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n, uint32_t longest);
+
+/**
+ * Lose frames of which the end is missing: malformed, with the hint that says so.
+ *
+ * Of such a frame only pkt_len is looked at, which need not be what its segments hold.
+ *
+ * @param packets  Packets that have been counted as received, whose references are given up. The
+ *                 rx lcore.
+ */
+void fc_intake_drop_cut(struct fc_intake *intake, struct rte_mbuf **packets, uint16_t n);
 
 /** Edit frames that have been counted and that are at least 14 bytes long, and pass them on. As
  * fc_intake_take(). */

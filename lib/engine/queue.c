@@ -45,6 +45,35 @@ static void lose(struct fc_queue *queue, enum fc_drop reason, struct rte_mbuf *p
 	fc_drop_packets(first->drops, reason, &packet, 1, owned);
 }
 
+/*
+ * Lose frames that have arrived cut, before anybody looks into them. Returns how many are whole;
+ * those come first.
+ */
+static uint16_t drop_cut(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
+{
+	uint8_t keep[FC_MAX_BURST];
+	uint32_t odd = 0;
+	uint16_t n_kept, n_cut;
+
+#pragma GCC unroll 4
+	for (uint16_t i = 0; i < n; i++)
+		odd |= queue->longest - packets[i]->pkt_len;
+	if (likely(odd >> 31 == 0))
+		return n;
+	for (uint16_t i = 0; i < n; i++)
+		keep[i] = packets[i]->pkt_len <= queue->longest;
+	n_kept = fc_stage_sort(packets, n, keep);
+	n_cut = (uint16_t)(n - n_kept);
+	packets += n_kept;
+	if (queue->n_intakes == 0) {
+		rte_pktmbuf_free_bulk(packets, n_cut);
+		return n_kept;
+	}
+	fc_tally_add(&queue->intakes[0]->rx, n_cut, fc_packets_size(packets, n_cut));
+	fc_intake_drop_cut(queue->intakes[0], packets, n_cut);
+	return n_kept;
+}
+
 static void tell(struct fc_queue *queue, struct rte_mbuf *packet)
 {
 	if (rte_ring_sp_enqueue(queue->heard, packet) != 0)
@@ -203,9 +232,11 @@ static void strip_each(struct fc_queue *queue, struct rte_mbuf **packets, uint16
 /* Frames on a port where tunnels end: nearly always all of one tunnel. */
 static void end_tunnels(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t n)
 {
-	uint16_t n_private = fc_private_take(&queue->how, packets, n), n_alike;
+	uint16_t n_private, n_alike;
 	uint64_t size;
 
+	n = drop_cut(queue, packets, n);
+	n_private = fc_private_take(&queue->how, packets, n);
 	for (uint16_t i = n_private; i < n; i++)
 		lose(queue, FC_DROP_NOMBUF, packets[i], packets[i]->pkt_len, true);
 	for (uint16_t i = 0; i < RTE_MIN(n_private, AHEAD); i++)
@@ -226,14 +257,15 @@ static void overhear(struct fc_queue *queue, struct rte_mbuf **packets, uint16_t
 {
 	struct fc_tunnel_match match;
 
+	n = drop_cut(queue, packets, n);
 	for (uint16_t i = 0; i < n; i++) {
 		if (fc_tunnel_look(queue->ends, packets[i], &match) != FC_TUNNEL_HOST)
 			continue;
 		rte_pktmbuf_refcnt_update(packets[i], 1);
 		tell(queue, packets[i]);
 	}
-	if (queue->n_intakes != 0)
-		fc_intake_take(queue->intakes[0], packets, n);
+	if (queue->n_intakes != 0 && n != 0)
+		fc_intake_take(queue->intakes[0], packets, n, queue->longest);
 	else
 		rte_pktmbuf_free_bulk(packets, n);
 }
@@ -259,7 +291,7 @@ unsigned fc_queue_poll(struct fc_queue *queue)
 	if (n == 0)
 		return 0;
 	if (likely(queue->ends == NULL))
-		fc_intake_take(queue->intakes[0], packets, n);
+		fc_intake_take(queue->intakes[0], packets, n, queue->longest);
 	else if (queue->reassembly != NULL)
 		end_tunnels(queue, packets, n);
 	else

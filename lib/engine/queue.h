@@ -25,6 +25,7 @@ struct fc_queue {
 	struct fc_port *port;
 	uint16_t id;
 	uint16_t n_intakes;
+	uint32_t longest;	    /* bytes of a frame; longer ones have arrived cut */
 	struct fc_intake **intakes; /* of the port's taps; of end i of `ends`: intakes[i] */
 
 	/* For ports where tunnels end or begin; control: rw before the lcore runs. */

@@ -73,6 +73,8 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 
 		for (unsigned i = 0; i < FC_N_DROPS; i++)
 			fc_count_add(&stats->drops[i], fc_tally_read(&intake->drops[i]));
+		for (unsigned i = 0; i < FC_N_HINTS; i++)
+			fc_count_add(&stats->hints[i], fc_tally_read(&intake->hints[i]));
 		fc_count_add(&stats->fragments_held, fc_tally_read(&intake->held));
 		fc_count_add(&stats->forwarded, fc_tally_read(&intake->forwarded));
 		atomic_thread_fence(memory_order_acquire);

@@ -195,6 +195,13 @@ static int have_reassembly(const struct fc_generation *now, const struct fc_plan
 	return queue->reassembly != NULL ? 0 : -ENOMEM;
 }
 
+/* Bytes of the longest frame of a port that cannot have been cut. */
+static uint32_t longest_whole(const struct fc_port_facts *facts)
+{
+	return facts->cut_at != 0 ? RTE_MIN(facts->cut_at - 1, (uint32_t)FC_LONGEST_FRAME)
+				  : FC_LONGEST_FRAME;
+}
+
 /* Set up one rx queue with what the port's taps take from it. */
 static int make_queue(const struct fc_generation *now, struct fc_generation *next,
 	uint16_t port_index, uint16_t id)
@@ -206,6 +213,7 @@ static int make_queue(const struct fc_generation *now, struct fc_generation *nex
 	*queue = (struct fc_queue){
 		.port = next->ports[port_index],
 		.id = id,
+		.longest = longest_whole(&plan->facts),
 		.how = { .pool = next->rx_pools[port_index], .reach = UINT32_MAX },
 	};
 	queue->intakes = calloc(RTE_MAX(next->config->n_taps, 1), sizeof(struct fc_intake *));

@@ -6,6 +6,8 @@ TAP_DROPS = ("not_ours", "malformed", "filtered", "sampled_out", "nombuf")
 FEED_DROPS = ("handoff_full", "overrun", "filtered", "sampled_out", "unresolved", "oversize",
               "nombuf", "tx_refused")
 
+TAP_HINTS = ("malformed_cut", "malformed_no_length", "bad_checksum")
+
 TAP_COUNTERS = ("rx_packets", *TAP_DROPS, "fragments_held", "forwarded")
 FEED_COUNTERS = ("forwarded", *FEED_DROPS, "tx_packets", "queued")
 OUTPUT_SUMS = ("forwarded", *FEED_DROPS, "tx_packets", "tx_frames", "queued", "unaccounted")
@@ -15,7 +17,7 @@ FRAGMENT_LEVELS = ("fragments_waiting", "fragments_timed_out", "fragments_refuse
 HEALTH = ("port", "link", "state", "flaps", "last_change")
 TAP_FIELDS = (*HEALTH, "rx_missed", "rx_nombuf", "rx_errors", "ring_bytes",
               "ring_buffers", "pool_size", "pool_free", "unaccounted", *TAP_COUNTERS,
-              *FRAGMENT_LEVELS)
+              *TAP_HINTS, *FRAGMENT_LEVELS)
 FEED_FIELDS = (*FEED_COUNTERS, "tx_frames", "unaccounted")
 OUTPUT_FIELDS = (*HEALTH, "tx_errors", "next_hop", "next_hop_mac", *OUTPUT_SUMS)
 
@@ -34,7 +36,7 @@ def _missing(kind, counters, fields, with_bytes):
 
 def audit_tap(name, tap, kept=0):
     """Mistakes in the books of one tap, whose port's driver may keep some buffers for ever."""
-    found = _missing(f"tap {name}", tap, TAP_FIELDS, TAP_COUNTERS)
+    found = _missing(f"tap {name}", tap, TAP_FIELDS, (*TAP_COUNTERS, *TAP_HINTS))
     if found:
         return found
     parts = sum(tap[drop] for drop in TAP_DROPS) + tap["fragments_held"] + tap["forwarded"]
@@ -42,6 +44,8 @@ def audit_tap(name, tap, kept=0):
     if given_up > tap["fragments_held"]:
         found.append(f"tap {name}: {given_up} fragments wait or were given up, but only "
                      f"{tap['fragments_held']} were held")
+    if tap["malformed_cut"] + tap["malformed_no_length"] > tap["malformed"]:
+        found.append(f"tap {name}: more is cut or without a length than malformed")
     if tap["rx_packets"] != parts:
         found.append(f"tap {name}: rx_packets {tap['rx_packets']} but its parts make {parts}")
     if tap["unaccounted"] != 0:
@@ -50,7 +54,7 @@ def audit_tap(name, tap, kept=0):
         found.append(f"tap {name}: {tap['pool_size'] - tap['pool_free']} of {tap['pool_size']} "
                      "mbufs did not come back")
     found += [f"tap {name}: {bytes_name(c)} is {tap[bytes_name(c)]} with {tap[c]} packets"
-              for c in TAP_COUNTERS if (tap[c] == 0) != (tap[bytes_name(c)] == 0)]
+              for c in (*TAP_COUNTERS, *TAP_HINTS) if (tap[c] == 0) != (tap[bytes_name(c)] == 0)]
     return found
 
 

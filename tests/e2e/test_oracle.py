@@ -175,11 +175,12 @@ def balanced_books():
 
     health = {"link": "up", "state": "running", "flaps": 0, "last_change": 1}
     tap = with_bytes({"port": "p", **health, "rx_packets": 10, "rx_missed": 0, "rx_nombuf": 0,
-                      "rx_errors": 0, "not_ours": 0, "malformed": 1, "filtered": 2,
-                      "sampled_out": 0, "nombuf": 0, "fragments_held": 0, "forwarded": 7,
+                      "rx_errors": 0, "not_ours": 0, "malformed": 1, "malformed_cut": 0,
+                      "malformed_no_length": 1, "bad_checksum": 3, "filtered": 2, "sampled_out": 0, "nombuf": 0, "fragments_held": 0, "forwarded": 7,
                       "fragments_waiting": 0, "fragments_timed_out": 0, "fragments_refused": 0,
                       "fragments_table_full": 0, "ring_bytes": 1, "ring_buffers": 1,
-                      "pool_size": 5, "pool_free": 5, "unaccounted": 0}, books.TAP_COUNTERS)
+                      "pool_size": 5, "pool_free": 5, "unaccounted": 0},
+                     (*books.TAP_COUNTERS, *books.TAP_HINTS))
     feed = dict.fromkeys(books.FEED_FIELDS, 0) | {"forwarded": 7, "overrun": 3, "tx_packets": 4,
                                                   "tx_frames": 4}
     feed = with_bytes(feed, books.FEED_COUNTERS)
@@ -194,6 +195,7 @@ def test_audit_passes_balanced_books():
 @pytest.mark.parametrize("place, field, value", [
     (("taps", "a"), "rx_packets", 11), (("taps", "a"), "filtered", 3),
     (("taps", "a"), "unaccounted", 1), (("taps", "a"), "pool_free", 4),
+    (("taps", "a"), "malformed_cut", 1), (("taps", "a"), "bad_checksum_bytes", 0),
     (("taps", "a"), "rx_bytes", 0), (("taps", "a"), "forwarded", 6),
     (("feeds", "a", "o"), "overrun", 2), (("feeds", "a", "o"), "queued", 1),
     (("feeds", "a", "o"), "unaccounted", -1), (("feeds", "a", "o"), "overrun_bytes", 0),

@@ -230,6 +230,7 @@ void rig_tap_begin(struct rig_tap *tap, const char *name, const struct fc_edits 
 	tap->intakes[0] = &tap->intake;
 	tap->queue = (struct fc_queue){
 		.port = &tap->port.port,
+		.longest = FC_LONGEST_FRAME,
 		.n_intakes = 1,
 		.intakes = tap->intakes,
 	};

@@ -84,6 +84,7 @@ void rig_begin(struct queue_rig *q, enum queue_kind kind, uint16_t n_taps)
 	begin_tunnels(q, kind == QUEUE_ENDS, n_taps);
 	q->queue = (struct fc_queue){
 		.port = &q->port.port,
+		.longest = FC_LONGEST_FRAME,
 		.n_intakes = n_taps,
 		.intakes = n_taps != 0 ? q->intakes : NULL,
 		.ends = &q->ends,

@@ -91,6 +91,8 @@ static struct pair busy_pair(void)
 	row->values[FC_RX_NOMBUF] = 20;
 	row->values[FC_NOMBUF] = 300;
 	row->values[FC_MALFORMED] = 2;
+	row->values[FC_MALFORMED_CUT] = 1;
+	row->values[FC_BAD_CHECKSUM] = 6;
 	row->values[FC_NOT_OURS] = 30;
 	row->values[FC_RX_ERRORS] = 400;
 	row->values[FC_FRAGMENTS_TIMED_OUT] = 1000;
@@ -187,6 +189,8 @@ static void test_narrow(void **state)
 		"    rx_missed 1  rx_nombuf 20\n"
 		"    rx_errors 400  not_ours 30\n"
 		"    malformed 2\n"
+		"    malformed_cut 1\n"
+		"    bad_checksum 6\n"
 		"    fragments_timed_out 1.00k\n"
 		"    fragments_refused 2.00k\n"
 		"    fragments_table_full 4.00k\n"

@@ -33,6 +33,15 @@ static void test_names(void **state)
 		assert_string_equal(fc_drop_name(cases[i].drop), cases[i].name);
 }
 
+static void test_hint_names(void **state)
+{
+	(void)state;
+	assert_int_equal(FC_N_HINTS, 3);
+	assert_string_equal(fc_hint_name(FC_HINT_CUT), "malformed_cut");
+	assert_string_equal(fc_hint_name(FC_HINT_NO_LENGTH), "malformed_no_length");
+	assert_string_equal(fc_hint_name(FC_HINT_BAD_CHECKSUM), "bad_checksum");
+}
+
 static void test_names_differ(void **state)
 {
 	(void)state;
@@ -45,6 +54,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_hint_names),
 		cmocka_unit_test(test_names_differ),
 	};
 

@@ -161,6 +161,58 @@ static void test_runts(void **state)
 	end(&b);
 }
 
+/* Frames that arrived cut are lost before an edit looks behind the end of their segments. */
+static void test_cut(void **state)
+{
+	static const uint32_t lengths[] = { 60, 65536, 14, 70000, 13, 131132, 65535, 262144 };
+	struct fc_edits edits = rig_no_edits();
+	struct rte_mbuf *packet;
+	struct bench b;
+
+	(void)state;
+	edits.vlan.n_push = 2;
+	edits.trim = 1;
+	begin(&b, &edits, 63);
+	add_feed(&b);
+	for (size_t i = 0; i < RTE_DIM(lengths); i++) {
+		packet = rig_frame(b.pool, i, 60, 0, 0);
+		/* What net_pcap makes of a long record; what is whole here stays so. */
+		if (lengths[i] > FC_LONGEST_FRAME)
+			packet->pkt_len = lengths[i];
+		else
+			rte_pktmbuf_trim(packet, (uint16_t)(60 - RTE_MIN(lengths[i], 60U)));
+		rig_tap_put(&b.tap, packet);
+	}
+	assert_int_equal(fc_queue_poll(&b.tap.queue), RTE_DIM(lengths));
+	expect_drops(&b, FC_DROP_MALFORMED, 5, 65536 + 70000 + 13 + 131132 + 262144);
+	expect_count(&b.tap.intake.hints[FC_HINT_CUT], 4, 65536 + 70000 + 131132 + 262144);
+	expect_count(&b.tap.intake.hints[FC_HINT_NO_LENGTH], 0, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		packet = rig_port_read(&b.port);
+		assert_int_equal(rig_frame_number(packet), 3 * i - i % 2);
+		rte_pktmbuf_free(packet);
+	}
+	assert_null(rig_port_read(&b.port));
+	end(&b);
+}
+
+/* Frames that fill the driver's buffer are cut, too. */
+static void test_cut_at(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	begin(&b, NULL, 63);
+	add_feed(&b);
+	b.tap.queue.longest = 99;
+	for (uint32_t length = 98; length <= 101; length++)
+		put(&b, length, 1, length, 0);
+	assert_int_equal(fc_queue_poll(&b.tap.queue), 4);
+	expect_drops(&b, FC_DROP_MALFORMED, 2, 100 + 101);
+	expect_count(&b.tap.intake.hints[FC_HINT_CUT], 2, 100 + 101);
+	end(&b);
+}
+
 static void test_filtered(void **state)
 {
 	struct fc_edits edits = rig_no_edits();
@@ -414,6 +466,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runts),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut_at),
 		cmocka_unit_test(test_filtered),
 		cmocka_unit_test(test_sampled_out),
 		cmocka_unit_test(test_edits),

@@ -136,6 +136,72 @@ static void test_malformed(void **state)
 	rig_end(&q);
 }
 
+/* A packet that says it is longer than its only segment, as net_pcap makes them. */
+static void receive_lying(struct queue_rig *q, struct rte_mbuf *packet)
+{
+	packet->pkt_len += 65536;
+	rig_receive(q, packet);
+}
+
+/* Frames that arrived cut are looked into by nobody, whatever the queue is for. */
+static void test_cut(void **state)
+{
+	static const struct {
+		enum queue_kind kind;
+		uint16_t n_taps;
+	} cases[] = { { QUEUE_ENDS, 2 }, { QUEUE_PLAIN, 1 }, { QUEUE_DEAF, 0 } };
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		const uint64_t size =
+			3 * 65536 + 2 * (RIG_INNER + VXLAN_OUTER) + sizeof(golden_arp_request) - 1;
+		struct rte_mbuf *shared, *packet;
+		struct queue_rig q;
+
+		rig_begin(&q, cases[i].kind, cases[i].n_taps);
+		receive_lying(&q, rig_wrap(&q, 0, 1, RIG_INNER));
+		rig_receive_bytes(&q, BYTES(golden_arp_request));
+		receive_lying(&q, fixture_packet(q.frames, BYTES(golden_arp_request), 0));
+		shared = rig_wrap(&q, 0, 2, RIG_INNER);
+		rte_mbuf_refcnt_update(shared, 1);
+		receive_lying(&q, shared);
+		rig_poll(&q);
+		rte_pktmbuf_free(shared);
+		packet = rig_heard(&q);
+		fixture_assert_bytes(packet, BYTES(golden_arp_request));
+		rte_pktmbuf_free(packet);
+		assert_null(rig_heard(&q));
+		if (cases[i].n_taps != 0) {
+			rig_expect_count(&q.intakes[0]->drops[FC_DROP_MALFORMED], 3, size);
+			rig_expect_count(&q.intakes[0]->hints[FC_HINT_CUT], 3, size);
+		}
+		/* A burst of such only. */
+		receive_lying(&q, rig_wrap(&q, 0, 1, RIG_INNER));
+		rig_poll(&q);
+		rig_end(&q);
+	}
+}
+
+/* A frame that fills the driver's buffer to its end was cut, though its tunnel says otherwise. */
+static void test_cut_at(void **state)
+{
+	struct queue_rig q;
+
+	(void)state;
+	begin_ends(&q, 2);
+	q.queue.longest = RIG_INNER + GRETAP_OUTER;
+	rig_receive(&q, rig_wrap(&q, 1, 1, RIG_INNER));
+	rig_receive(&q, rig_wrap(&q, 1, 2, RIG_INNER + 1));
+	rig_receive(&q, rig_wrap(&q, 1, 3, RIG_INNER));
+	rig_poll(&q);
+	rig_expect_drops(&q, 0, FC_DROP_MALFORMED, 1, RIG_INNER + 1 + GRETAP_OUTER);
+	rig_expect_count(&q.intakes[0]->hints[FC_HINT_CUT], 1, RIG_INNER + 1 + GRETAP_OUTER);
+	rig_expect_frame(&q, 1, 1, RIG_INNER);
+	rig_expect_frame(&q, 1, 3, RIG_INNER);
+	rig_expect_no_frame(&q, 1);
+	rig_end(&q);
+}
+
 /* What became of packets: who forwarded or held how many, and why the first tap lost how many. */
 static uint32_t outcome(const struct queue_rig *q)
 {
@@ -465,6 +531,8 @@ int main(void)
 		cmocka_unit_test(test_several_ends),
 		cmocka_unit_test(test_strays),
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut_at),
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_host_flood),

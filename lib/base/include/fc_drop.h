@@ -26,4 +26,20 @@ enum fc_drop {
 /** The counter's name, for example "handoff_full". */
 const char *fc_drop_name(enum fc_drop drop);
 
+/**
+ * What is noticed about a tap's packets besides what becomes of them.
+ *
+ * A hint is a counter of the tap, too, but no part of its equation: its packets are counted by one
+ * of the others already, and the hint only says why, or that they are odd.
+ */
+enum fc_hint {
+	FC_HINT_CUT,	      /**< malformed, because the end is missing */
+	FC_HINT_NO_LENGTH,    /**< malformed, because an outer header says a length of 0 */
+	FC_HINT_BAD_CHECKSUM, /**< the outer UDP checksum was left to a NIC; not lost for that */
+	FC_N_HINTS
+};
+
+/** The counter's name, for example "malformed_cut". */
+const char *fc_hint_name(enum fc_hint hint);
+
 #endif

@@ -23,7 +23,8 @@
 	512 /**< buffers that each lcore keeps of each pool, RTE_MEMPOOL_CACHE_MAX_SIZE */
 #define FC_DEFAULT_MTU	  9000
 #define FC_HUGE_PAGE_SIZE (UINT64_C(2) << 20)
-#define FC_MAX_QUEUES	  64 /**< rx queues of a port */
+#define FC_MAX_QUEUES	  64	     /**< rx queues of a port */
+#define FC_LONGEST_FRAME  UINT16_MAX /**< bytes; an mbuf's segment cannot say more */
 #define FC_HOST_WORDS	  64 /**< packets between a tunnel port and the control thread, each way */
 
 /** How many descriptors a queue may have. */
@@ -50,6 +51,7 @@ struct fc_port_facts {
 	uint16_t mtu;		 /**< of the kernel interface behind it, 0: there is none */
 	uint16_t max_mtu;
 	uint32_t max_rx_frame; /**< longest frame that it gives in one buffer, 0: by the MTU */
+	uint32_t cut_at;       /**< frames of so many bytes and more it may have cut, 0: none */
 	uint32_t max_tx_frame; /**< limit of the driver itself, UINT32_MAX: none */
 	bool is_virtual;       /**< neither a NIC nor a kernel interface: no limit to a frame */
 	bool splits_rx;	       /**< a frame that is longer than a buffer comes in several */

@@ -49,6 +49,7 @@ struct fc_tap_stats {
 	uint64_t rx_nombuf; /**< packets that the NIC lost because the pool was empty */
 	uint64_t rx_errors; /**< frames that the NIC refused */
 	struct fc_count drops[FC_N_DROPS];
+	struct fc_count hints[FC_N_HINTS]; /**< about packets that other counters have, too */
 	struct fc_count fragments_held; /**< outer fragments that became no packet of their own */
 	uint64_t fragments_waiting;	/**< of these: as of now, for the others */
 	uint64_t fragments_timed_out;	/**< of these: the others did not come */
