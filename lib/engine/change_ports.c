@@ -16,6 +16,8 @@ static int start(struct fc_generation *next, uint16_t index, struct fc_findings 
 
 	if (plan->facts.is_absent && was_known)
 		return 0;
+	/* The lcores go by the plan that it had; they may use it when they go by the new one. */
+	atomic_store_explicit(&port->is_paused, was_known, memory_order_relaxed);
 	port->rx_pool = next->rx_pools[index];
 	return fc_port_start(port, plan, findings);
 }
@@ -56,8 +58,7 @@ static void put_back(struct fc_engine *engine, const struct fc_generation *next,
 	struct fc_port *port = engine->now->ports[old];
 	struct fc_findings *findings = fc_findings_new("fluxcap");
 
-	if (port->plan >= next->plan->ports &&
-		port->plan < next->plan->ports + next->plan->n_ports) {
+	if (port->plan == fc_plan_find_port(next->plan, plan->facts.name)) {
 		port->rx_pool = engine->now->rx_pools[old];
 		if (!port->plan->facts.is_running) { /* it had gone */
 			atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);

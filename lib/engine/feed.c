@@ -237,6 +237,11 @@ static bool is_gone(const struct fc_feed *feed)
 	return unlikely(atomic_load_explicit(&feed->output->port->is_gone, memory_order_relaxed));
 }
 
+static bool is_away(const struct fc_feed *feed)
+{
+	return unlikely(fc_port_is_away(feed->output->port));
+}
+
 /* Without the next hop's MAC address nothing leaves, and nothing is worth waiting. */
 static bool is_unresolved(const struct fc_feed *feed)
 {
@@ -276,7 +281,8 @@ void fc_feed_offer(struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, 
 		fc_drop_packets(feed->drops, FC_DROP_UNRESOLVED, packets, n, owned);
 		return;
 	}
-	if (prepares && !waits && !feed->is_stalled) {
+	/* A port that is away may be set up for other frames than this output makes. */
+	if (prepares && !waits && !feed->is_stalled && !is_away(feed)) {
 		send_edited(feed, packets, n, start, owned,
 			n == n_offered ? find_ports(feed, packets, n, start) : NULL);
 		return;
@@ -321,7 +327,7 @@ struct fc_lent fc_feed_lend(
 	uint16_t n_made, n_unsent;
 	uint64_t size = 0;
 
-	if (fc_feed_is_waiting(feed) || feed->is_stalled || is_gone(feed) || is_unresolved(feed))
+	if (fc_feed_is_waiting(feed) || feed->is_stalled || is_away(feed) || is_unresolved(feed))
 		return lent;
 	n_made = fc_tunnel_wrap_lent(tunnel, &output->how,
 		atomic_load_explicit(&output->port->max_frame, memory_order_relaxed), packets, n,
@@ -435,6 +441,8 @@ unsigned fc_feed_drain(struct fc_feed *feed)
 	if (is_gone(feed))
 		return drop_some(feed);
 	n_done = drop_late(feed);
+	if (is_away(feed))
+		return n_done;
 	for (unsigned i = 0; i < DRAIN_BURSTS && send_stash(feed); i++) {
 		uint16_t n;
 
@@ -446,6 +454,26 @@ unsigned fc_feed_drain(struct fc_feed *feed)
 			break;
 	}
 	return n_done;
+}
+
+/* Whether another output of the same port can send what has been edited for this one. */
+static bool can_send_stash(const struct fc_feed *feed, const struct fc_output *output)
+{
+	uint32_t longest =
+		atomic_load_explicit(&output->port->max_tagged_frame, memory_order_relaxed);
+
+	for (uint16_t i = feed->stash_at; i < feed->stash_n; i++)
+		if (feed->stash[i]->pkt_len > longest ||
+			(output->how.linear && feed->stash[i]->nb_segs != 1))
+			return false;
+	return true;
+}
+
+void fc_feed_take_output(struct fc_feed *feed, struct fc_output *output)
+{
+	if (!can_send_stash(feed, output))
+		drop_stash(feed, true);
+	feed->output = output;
 }
 
 void fc_feed_discard(struct fc_feed *feed)

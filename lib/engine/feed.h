@@ -128,6 +128,14 @@ struct fc_lent fc_feed_lend(
  */
 unsigned fc_feed_drain(struct fc_feed *feed);
 
+/**
+ * Send by another output of the same port from now on.
+ *
+ * Frames that have been edited already and that the port takes no more, since it was set up anew,
+ * are lost as overrun; all else waits on.
+ */
+void fc_feed_take_output(struct fc_feed *feed, struct fc_output *output);
+
 /** Give up everything that waits; counted as overrun. Control thread, the lcore has stopped. */
 void fc_feed_discard(struct fc_feed *feed);
 

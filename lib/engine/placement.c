@@ -16,7 +16,7 @@ struct team {
 	uint16_t members[FC_MAX_LCORES];
 };
 
-/* The lcores that a running port stays with, by index into the array of lcores. */
+/* The lcores that a port stays with, by index into the array of lcores. */
 struct fixed {
 	uint16_t n_rx; /* of its first so many queues */
 	uint16_t rx[FC_MAX_QUEUES];
@@ -111,7 +111,10 @@ static uint16_t find_lcore(const struct placement *p, const struct fc_plan *befo
 	return i < p->n_lcores ? i : NO_LCORE;
 }
 
-/* Leave running ports with the lcores that they have. */
+/*
+ * Leave ports with the lcores that they have, for as long as their names are configured: also those
+ * that are gone, since the lists of work of their lcores still have their queues and feeds.
+ */
 static void stay_with_lcores(struct placement *p, const struct fc_plan *before)
 {
 	for (uint16_t i = 0; i < p->plan->n_ports; i++) {
@@ -121,7 +124,7 @@ static void stay_with_lcores(struct placement *p, const struct fc_plan *before)
 		struct fixed *stay = &p->stay[i];
 
 		stay->tx = NO_LCORE;
-		if (old == NULL || !port->facts.is_running)
+		if (old == NULL)
 			continue;
 		if (old->receives && port->receives)
 			stay->n_rx = RTE_MIN(old->n_rx_queues, port->n_rx_queues);
@@ -139,7 +142,7 @@ static void stay_with_lcores(struct placement *p, const struct fc_plan *before)
 	}
 }
 
-/* Beside ports that run: each of the others where there is least to do. */
+/* Beside ports that have their lcores: each of the others where there is least to do. */
 static void place_beside(struct placement *p)
 {
 	struct team all = { 0 };

@@ -71,7 +71,8 @@ struct fc_port {
 /** Whether nothing can be received or sent now. Any lcore. */
 static inline bool fc_port_is_away(const struct fc_port *port)
 {
-	return atomic_load_explicit(&port->is_gone, memory_order_relaxed) ||
+	/* Who sees that a port has returned sees that it is paused. */
+	return atomic_load_explicit(&port->is_gone, memory_order_acquire) ||
 	       atomic_load_explicit(&port->is_paused, memory_order_relaxed);
 }
 

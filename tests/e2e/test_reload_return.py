@@ -192,3 +192,107 @@ def test_an_interface_that_comes_and_goes_often(reload_rig, namespace):
             result = running.stop()
     assert numbers(result.frames("file")) == list(range(count))
     assert result.tap("a")["rx_missed"] == 0
+
+
+@pytest.fixture
+def torrent(reload_rig, namespace):
+    """A tap whose queue is never empty, to an output that can vanish and to one that stays.
+
+    With two workers the one that may vanish is not on the lcore that has least to do without it.
+    """
+    rig = reload_rig
+    rig.n_lcores, rig.namespace, rig.lcores = 3, namespace.name, {}
+    namespace.veth("gone0", "gone1")
+    rig.tap("a", port=rig.vdev("net_null"))
+    rig.output("wire", "a", port=rig.vdev("net_af_packet", iface="gone1"))
+    rig.output("null", "a", port=rig.vdev("net_null"))
+    return rig
+
+
+def vanish_and_return(running, namespace, *objects):
+    """Its interface is deleted and made again, while packets flow the whole time."""
+    namespace.delete_link("gone0")
+    for kind, name in objects:
+        state_is(running, kind, name, "gone")
+    namespace.veth("gone0", "gone1")
+    for kind, name in objects:
+        state_is(running, kind, name, "running")
+    sent = running.output("null")["tx_packets"]
+    running.wait_sent("null", sent + 10000)
+
+
+def test_an_output_returns_under_load(torrent, namespace):
+    with torrent.start() as running:
+        lcores = running.lcores_of(torrent.outputs["wire"]["port"])
+        for _ in range(3):
+            sent = running.output("wire")["tx_packets"]
+            running.wait_sent("wire", sent + 100)
+            vanish_and_return(running, namespace, ("output", "wire"))
+            assert running.lcores_of(torrent.outputs["wire"]["port"]) == lcores
+        result = running.stop()
+    assert result.feed("a", "wire")["overrun"] > 0
+
+
+def test_an_output_returns_after_a_reload_under_load(torrent, namespace):
+    """Somebody reloads while it is gone, to something else and back."""
+    spare = torrent.vdev("net_null")
+    with torrent.start() as running:
+        for _ in range(3):
+            namespace.delete_link("gone0")
+            state_is(running, "output", "wire", "gone")
+            torrent.outputs["more"] = {"port": spare, "from": ["a"], "vlan": {"push": 5}}
+            running.reload()
+            namespace.veth("gone0", "gone1")
+            state_is(running, "output", "wire", "running")
+            del torrent.outputs["more"]
+            running.reload()
+            sent = running.output("wire")["tx_packets"]
+            running.wait_sent("wire", sent + 100)
+        running.stop()
+
+
+def test_a_tap_returns_under_load(torrent, namespace):
+    torrent.outputs["null"]["from"] = ["a", "b"]
+    torrent.tap("b", port=torrent.outputs["wire"]["port"])
+    with torrent.start() as running:
+        for _ in range(3):
+            vanish_and_return(running, namespace, ("output", "wire"), ("tap", "b"))
+            received = running.tap("b")["rx_packets"]
+            namespace.execute("/usr/bin/python3", "-c", SEND_ONE)
+            running.wait_received("b", received + 1)
+        running.stop()
+
+
+SEND_ONE = """
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+s.bind(("gone0", 0))
+s.send(bytes(60))
+"""
+
+
+@pytest.mark.parametrize("queues", [(2, 1), (1, 2)])
+def test_a_tap_returns_with_other_queues(reload_rig, namespace, queues):
+    """It is polled by its old plan until the new one is in force: it must wait for that."""
+    rig = reload_rig
+    rig.namespace, rig.n_lcores = namespace.name, 2
+    namespace.veth("gone0", "gone1")
+    port = rig.vdev("net_af_packet", iface="gone1", qpairs=max(queues))
+    rig.tap("a", port=rig.vdev("net_null"))
+    rig.tap("b", port=port)
+    rig.output("null", "a", "b", port=rig.vdev("net_null"))
+    rig.ports[port] = {"rx_queues": queues[0]}
+    with rig.start() as running:
+        for n_queues in (queues[1], queues[0], queues[1]):
+            namespace.delete_link("gone0")
+            state_is(running, "tap", "b", "gone")
+            rig.ports[port] = {"rx_queues": n_queues}
+            namespace.veth("gone0", "gone1")
+            running.reload()
+            state_is(running, "tap", "b", "running")
+            received = running.tap("b")["rx_packets"]
+            namespace.execute("/usr/bin/python3", "-c", SEND_ONE)
+            running.wait_received("b", received + 1)
+        rig.later.add(("b", "null"))  # a tap with other queues may have begun anew
+        rig.ended.add("null")
+        running.stop()

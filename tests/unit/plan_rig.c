@@ -50,7 +50,9 @@ const struct fc_plan *rig_make(struct plan_rig *s)
 const struct fc_plan *rig_make_beside(struct plan_rig *s, const struct fc_plan *before)
 {
 	for (uint16_t i = 0; i < RTE_DIM(s->facts); i++)
-		s->facts[i].is_running = fc_plan_find_port(before, s->facts[i].name) != NULL;
+		s->facts[i].is_running =
+			fc_plan_find_port(before, s->facts[i].name) != NULL &&
+			(s->gone == NULL || strcmp(s->gone, s->facts[i].name) != 0);
 	s->plan = fc_plan_make_beside(
 		s->config, s->facts, s->lcores, s->n_lcores, before, s->findings);
 	if (s->plan == NULL)

@@ -29,6 +29,7 @@ struct plan_rig {
 	struct fc_port_facts facts[4];
 	struct fc_lcore_facts lcores[4];
 	uint16_t n_lcores;
+	const char *gone; /* a port that does not run, though the plan before has it; NULL: none */
 	struct fc_plan *plan;
 };
 

@@ -398,6 +398,73 @@ static void test_gone_port(void **state)
 	}
 }
 
+/* While a port is being changed nothing is edited for it; all waits, and is sent afterwards. */
+static void test_paused_port(void **state)
+{
+	struct fc_edits edits = rig_no_edits();
+	struct bench bench;
+
+	edits.truncate = 40;
+	begin(&bench, *state, &edits, 2 * N, false);
+	atomic_store(&bench.port.port.is_paused, true);
+	for (unsigned i = 0; i < 3; i++) {
+		offer_frames(&bench, i * N, N, LENGTH, 0, i & 1);
+		fc_feed_drain(&bench.feed);
+	}
+	assert_int_equal(bench.feed.stash_n, 0);
+	assert_int_equal(rte_mempool_avail_count(bench.copies), 2 * N);
+	expect_count(&bench.feed.queued, 3 * N, 3 * N * LENGTH);
+	atomic_store(&bench.port.port.is_paused, false);
+	while (fc_feed_is_waiting(&bench.feed))
+		fc_feed_drain(&bench.feed);
+	for (unsigned i = 0; i < 3 * N; i++) {
+		struct rte_mbuf *packet = rig_port_read(&bench.port);
+
+		assert_int_equal(rig_frame_number(packet), i);
+		assert_int_equal(packet->pkt_len, 40);
+		rte_pktmbuf_free(packet);
+	}
+	end(&bench);
+}
+
+/*
+ * What has been edited for a port that was set up anew meanwhile is sent if it can be sent still,
+ * and lost, counted, where it is too long or has more segments than the port takes now.
+ */
+static void test_other_output(void **state)
+{
+	enum { SAME, SHORTER, LINEAR, N_CASES };
+
+	for (unsigned i = 0; i < N_CASES; i++) {
+		struct fc_edits edits = rig_no_edits();
+		uint32_t length = i == LINEAR ? 2000 : LENGTH;
+		struct fc_output other;
+		struct bench bench;
+
+		edits.vlan.n_push = 1;
+		edits.vlan.vid[0] = 7;
+		begin(&bench, *state, &edits, 8 * N, false);
+		rig_port_limit(&bench.port, 1);
+		offer_frames(&bench, 0, N, length, 1000, false);
+		assert_int_equal(bench.feed.stash_n - bench.feed.stash_at, N - 1);
+		rig_output_begin(&other, &bench.port, &edits, bench.copies, i == LINEAR);
+		if (i == SHORTER)
+			atomic_store(&bench.port.port.max_tagged_frame, LENGTH);
+		fc_feed_take_output(&bench.feed, &other);
+		assert_ptr_equal(bench.feed.output, &other);
+		rig_port_limit(&bench.port, RIG_ALL);
+		while (fc_feed_is_waiting(&bench.feed))
+			fc_feed_drain(&bench.feed);
+		expect_count(&bench.feed.tx, i == SAME ? N : 1, (i == SAME ? N : 1) * (length + 4));
+		expect_drops(&bench, FC_DROP_OVERRUN, i == SAME ? 0 : N - 1,
+			i == SAME ? 0 : (N - 1) * (length + 4));
+		for (unsigned k = 0; k < (i == SAME ? N : 1); k++)
+			rte_pktmbuf_free(rig_port_read(&bench.port));
+		rig_output_end(&other);
+		end(&bench);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_takes_few),
 		cmocka_unit_test(test_discard),
 		cmocka_unit_test(test_gone_port),
+		cmocka_unit_test(test_paused_port),
+		cmocka_unit_test(test_other_output),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);

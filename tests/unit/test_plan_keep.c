@@ -179,6 +179,41 @@ static void test_host_lcore(void **state)
 	rig_plan_end(&before);
 }
 
+static unsigned lcore_of(const struct fc_plan *plan, const struct fc_plan_port *port)
+{
+	return plan->lanes[port->is_tap ? port->rx_lanes[0] : port->tx_lane].lcore.id;
+}
+
+/*
+ * A port keeps its lcores while it is gone and when it returns, wherever there is less to do: their
+ * lists of work still have its queues and feeds.
+ */
+static void test_lcores_of_gone(void **state)
+{
+	static const char *const names[] = { "p1", "p2", "p3", "p4" };
+
+	(void)state;
+	for (unsigned gone = 0; gone < RTE_DIM(names); gone++) {
+		struct plan_rig plans[3];
+
+		for (unsigned i = 0; i < RTE_DIM(plans); i++) {
+			rig_plan_begin(&plans[i], JSON(TAP, OUT("") THIRD FOURTH, ""), 3);
+			plans[i].gone = names[gone];
+			plans[i].facts[gone].is_absent = i == 1;
+			if (i == 0)
+				rig_make(&plans[0]);
+			else
+				rig_make_beside(&plans[i], plans[i - 1].plan);
+			for (unsigned p = 0; p < RTE_DIM(names); p++)
+				assert_int_equal(
+					lcore_of(plans[i].plan, port_of(&plans[i], names[p])),
+					lcore_of(plans[0].plan, port_of(&plans[0], names[p])));
+		}
+		for (unsigned i = 0; i < RTE_DIM(plans); i++)
+			rig_plan_end(&plans[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_lcores),
 		cmocka_unit_test(test_host_lcore),
+		cmocka_unit_test(test_lcores_of_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,9 +168,9 @@ struct fc_plan *fc_plan_make(const struct fc_config *config, const struct fc_por
 /**
  * Make the plan of a configuration that takes the place of another one.
  *
- * Ports that run stay with their lcores, and where nothing of their queues and memory changes they
- * are kept. The pool of a port that is kept cannot grow: when its taps get more outputs, their
- * packets give up room for what these need, and a warning says so.
+ * Ports stay with their lcores, also those that are gone, and running ones of which neither queues
+ * nor memory change are kept. The pool of a port that is kept cannot grow: when its taps get more
+ * outputs, their packets give up room for what these need, and a warning says so.
  *
  * @param before  The plan that is carried out; NULL: none, as in fc_plan_make().
  */
