@@ -196,8 +196,6 @@ static void give_orders(struct fc_engine *engine, const struct fc_orders *orders
 			fc_lane_follow(lane, &orders[l]);
 	}
 	fc_engine_settle(engine);
-	for (uint16_t l = 0; l < engine->n_lanes; l++)
-		atomic_store_explicit(&engine->lanes[l].orders, NULL, memory_order_relaxed);
 }
 
 /* Wait until what is in the handoffs now has been taken out of them. */

@@ -147,16 +147,18 @@ void fc_lane_follow(struct fc_lane *lane, const struct fc_orders *orders)
 		const struct fc_feed_order *order = &orders->feeds[i];
 
 		inherit(order->output);
-		order->feed->output = order->output;
+		fc_feed_take_output(order->feed, order->output);
 		order->feed->window = order->window;
 		if (order->larger != NULL)
 			fc_backlog_grow(&order->feed->backlog, order->larger);
 	}
 }
 
+/* Taken out, so that they are followed once, whichever epoch the lcore sees them in. */
 static void heed_orders(struct fc_lane *lane)
 {
-	const struct fc_orders *orders = atomic_load_explicit(&lane->orders, memory_order_acquire);
+	const struct fc_orders *orders =
+		atomic_exchange_explicit(&lane->orders, NULL, memory_order_acquire);
 
 	if (orders != NULL)
 		fc_lane_follow(lane, orders);

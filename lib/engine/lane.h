@@ -96,7 +96,8 @@ struct fc_lane {
 	 */
 	_Atomic uint32_t epoch;	     /* control: wo, lcore: ro */
 	_Atomic uint32_t epoch_seen; /* lcore: wo, control: ro */
-	/* Followed in the first round of an epoch; NULL: none. control: wo, lcore: ro */
+	/* To be followed once, before a round of a new epoch, by who takes them out; NULL: none.
+	 * control: wo, lcore: rw */
 	_Atomic(const struct fc_orders *) orders;
 
 	/* lcore: rw, any thread: ro */

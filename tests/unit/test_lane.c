@@ -194,12 +194,48 @@ static void test_turns(void **state)
 	rte_mempool_free(pool);
 }
 
+/* Orders that an lcore sees in an epoch of somebody else's are not followed again in their own. */
+static void test_orders_once(void **state)
+{
+	struct fc_edits none = rig_no_edits();
+	_Atomic uint64_t reached = 0;
+	struct fc_backlog larger;
+	struct fc_output output;
+	struct fc_feed feed;
+	struct rig_port port;
+	struct fc_feed_order order = { &feed, &output, 4 * WINDOW, &larger };
+	struct fc_orders orders = { .n_feeds = 1, .feeds = &order };
+	struct fc_lane lane = { .phase = FC_PHASE_RUN };
+	pthread_t thread;
+
+	rig_port_start(&port, "orders", 64, *state);
+	rig_output_begin(&output, &port, &none, NULL, false);
+	rig_feed_begin(&feed, &output, &reached, WINDOW);
+	assert_int_equal(fc_backlog_begin(&larger, 4 * WINDOW, SOCKET_ID_ANY), 0);
+	thread = start(&lane);
+	atomic_store(&lane.orders, &orders);
+	for (uint32_t epoch = 1; epoch <= 3; epoch++) {
+		atomic_store(&lane.epoch, epoch);
+		while (atomic_load(&lane.epoch_seen) != epoch)
+			sched_yield();
+		assert_null(atomic_load(&lane.orders));
+	}
+	stop(&lane, thread);
+	assert_true(fc_backlog_holds(&feed.backlog, 4 * WINDOW));
+	assert_false(fc_backlog_holds(&larger, 4 * WINDOW));
+	fc_backlog_end(&larger);
+	rig_feed_end(&feed);
+	rig_output_end(&output);
+	rig_port_stop(&port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_inbound),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_orders_once),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
