@@ -16,15 +16,14 @@ static uint64_t timestamp_ns(const struct fc_tunnel_header *header)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Wrap one packet, whatever its length. False: it was lost. */
+/* Wrap one packet of a burst, whatever its length. False: it was lost. */
 static bool wrap_one(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS],
-	struct rte_mbuf **packet, bool *is_long)
+	struct rte_mbuf **packet, uint64_t burst_ns, bool *is_long)
 {
 	const struct fc_tunnel_header *header = &tunnel->header;
-	const struct fc_tunnel_burst burst = { .packets = packet,
-		.n = 1,
-		.longest = UINT32_MAX,
-		.timestamp_ns = timestamp_ns(header) };
+	const struct fc_tunnel_burst burst = {
+		.packets = packet, .n = 1, .longest = UINT32_MAX, .timestamp_ns = burst_ns
+	};
 	enum fc_tunnel_fit fit = fc_tunnel_fit(header, *packet);
 	uint64_t size = 0;
 
@@ -64,7 +63,7 @@ uint16_t fc_tunnel_wrap(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DRO
 	for (uint16_t i = n_made; i < n; i++) {
 		bool is_long;
 
-		if (!wrap_one(tunnel, drops, &packets[i], &is_long))
+		if (!wrap_one(tunnel, drops, &packets[i], burst.timestamp_ns, &is_long))
 			continue;
 		*long_ones |= (uint64_t)is_long << n_made;
 		packets[n_made++] = packets[i];

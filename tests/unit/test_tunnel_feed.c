@@ -416,6 +416,50 @@ static void test_ports(void **state)
 	}
 }
 
+/* A burst has one time stamp, also where packets are too long and each needs care of its own. */
+static void test_one_timestamp(void **state)
+{
+	static const enum fc_oversize oversizes[] = { FC_OVERSIZE_FRAGMENT, FC_OVERSIZE_TRUNCATE };
+
+	(void)state;
+	for (unsigned o = 0; o < RTE_DIM(oversizes); o++) {
+		struct fc_tunnel_params params = rig_mtu_1500(FC_TUNNEL_ERSPAN3, 4);
+		uint32_t first = 0, stamp, copy;
+		struct tunnel_feed f;
+
+		params.oversize = oversizes[o];
+		rig_begin(&f, &params, NULL);
+		rig_offer_frames(&f, 0, FC_BURST, 1800, true);
+		for (unsigned i = 0; i < FC_BURST;) {
+			struct rte_mbuf *frame = rig_port_read(&f.port);
+
+			assert_non_null(frame);
+			if (rig_is_first(frame) || oversizes[o] == FC_OVERSIZE_TRUNCATE) {
+				/* Behind Ethernet, IP, eight bytes of GRE and four of ERSPAN. */
+				memcpy(&stamp,
+					rte_pktmbuf_read(
+						frame, 14 + 20 + 8 + 4, sizeof(stamp), &copy),
+					sizeof(stamp));
+				if (i++ == 0)
+					first = stamp;
+				assert_int_equal(stamp, first);
+			}
+			f.n_frames++;
+			f.size += frame->pkt_len;
+			rte_pktmbuf_free(frame);
+		}
+		while (rte_ring_count(f.port.out) != 0) {
+			struct rte_mbuf *frame = rig_port_read(&f.port);
+
+			f.n_frames++;
+			f.size += frame->pkt_len;
+			rte_pktmbuf_free(frame);
+		}
+		assert_int_not_equal(first, 0);
+		rig_end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_sequence),
 		cmocka_unit_test(test_nombuf),
 		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_one_timestamp),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
