@@ -6,6 +6,7 @@
 
 #include <fc_fragment.h>
 #include <fc_private.h>
+#include <fc_stage.h>
 #include <fc_tunnel.h>
 
 #include "backlog.h"
@@ -179,12 +180,6 @@ static void plan_host_pool(struct fc_plan_port *port)
 	port->host.n_mbufs = port->tx_descriptors + port->facts.tx_held + 2 * FC_HOST_WORDS;
 }
 
-static bool writes(const struct fc_edits *edits)
-{
-	return edits->vlan.pop != 0 || edits->vlan.n_push != 0 || edits->trim != 0 ||
-	       edits->truncate != 0;
-}
-
 /* Frames that a frame of @longest bytes becomes at most. */
 static uint16_t count_fragments(
 	const struct fc_encap *encap, uint16_t mtu, uint32_t longest, uint32_t growth)
@@ -230,10 +225,10 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	has_too_many =
 		is_too_much(&port->facts, is_reassembled ? UINT16_MAX : n_segments + has_tunnel);
 	output->mends = port->facts.min_tx_frame != 0 || has_too_many;
-	output->needs_copies =
-		has_tunnel || writes(&config->edits) || (output->is_linear && gets_segments);
+	output->needs_copies = has_tunnel || fc_edits_write(&config->edits) ||
+			       (output->is_linear && gets_segments);
 	port->chains |= port->facts.takes_segments &&
-			(has_tunnel || writes(&config->edits) || gets_segments);
+			(has_tunnel || fc_edits_write(&config->edits) || gets_segments);
 	if (!output->needs_copies && !output->mends)
 		return;
 	size_pool(&output->copies, output->is_linear || has_too_many ? longest : DEFAULT_BUFFER);

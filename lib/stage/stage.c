@@ -5,14 +5,15 @@
 #include "stages.h"
 
 /* The order in which the edits are applied; those that read come first. */
-static const struct fc_stage_ops *const all_stages[] = {
+const struct fc_stage_ops *const fc_all_stages[] = {
 	&fc_filter_stage,
 	&fc_sample_stage,
 	&fc_vlan_stage,
 	&fc_slice_stage,
+	NULL,
 };
 
-#define N_STAGES (sizeof(all_stages) / sizeof(all_stages[0]))
+#define N_STAGES (sizeof(fc_all_stages) / sizeof(fc_all_stages[0]) - 1)
 _Static_assert(N_STAGES <= FC_MAX_STAGES, "a chain has room for every stage");
 
 static void set_limits(struct fc_chain *chain)
@@ -33,7 +34,7 @@ int fc_chain_begin(struct fc_chain *chain, const struct fc_edits *edits,
 {
 	memset(chain, 0, sizeof(*chain));
 	for (size_t i = 0; i < N_STAGES; i++) {
-		const struct fc_stage_ops *ops = all_stages[i];
+		const struct fc_stage_ops *ops = fc_all_stages[i];
 		struct fc_stage *stage = &chain->stages[chain->n_read + chain->n_write];
 
 		if (!ops->is_wanted(edits))
@@ -58,6 +59,14 @@ void fc_chain_end(struct fc_chain *chain)
 	for (int i = 0; i < chain->n_read + chain->n_write; i++)
 		chain->stages[i].ops->destroy(chain->stages[i].state);
 	memset(chain, 0, sizeof(*chain));
+}
+
+bool fc_edits_write(const struct fc_edits *edits)
+{
+	for (size_t i = 0; i < N_STAGES; i++)
+		if (fc_all_stages[i]->writes && fc_all_stages[i]->is_wanted(edits))
+			return true;
+	return false;
 }
 
 const struct fc_config_checks fc_stage_checks = {

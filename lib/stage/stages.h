@@ -4,6 +4,9 @@
 
 #include <fc_stage.h>
 
+/** All of them, in the order in which they are applied; NULL ends it. */
+extern const struct fc_stage_ops *const fc_all_stages[];
+
 extern const struct fc_stage_ops fc_filter_stage;
 extern const struct fc_stage_ops fc_sample_stage;
 extern const struct fc_stage_ops fc_vlan_stage;

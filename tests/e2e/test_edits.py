@@ -47,6 +47,25 @@ def test_changes_on_taps(rig, edits):
     assert_sent(rig.run())
 
 
+@pytest.mark.parametrize("edits", [VLANS[:8], VLANS[8:], SIZES[:8], SIZES[8:15], SIZES[15:]])
+def test_changes_on_ports_that_take_segments(rig, edits):
+    """A ring hands over the frames as they were sent, in whatever segments; it is read again."""
+    rig.tap("a", fr.corpus(39))
+    for number, edit in enumerate(edits):
+        ring = rig.vdev("net_ring")
+        keys = edit if edits[0] in SIZES else {"vlan": edit}
+        rig.output(f"o{number}", "a", port=ring, **keys)
+        rig.tap(f"t{number}", port=ring)
+        rig.output(f"f{number}", f"t{number}")
+    rig.output("plain", "a")
+    result = rig.run()
+    assert_sent(result, "plain")
+    for number, _ in enumerate(edits):
+        difference = model.first_difference(result.frames(f"f{number}"),
+                                            rig.expected(f"o{number}")[0])
+        assert not difference, f"output o{number}: {difference}"
+
+
 def test_a_tap_is_edited_once_for_all_its_outputs(rig):
     rig.tap("a", fr.corpus(35), vlan={"push": 100}, trim=4)
     rig.output("plain", "a")

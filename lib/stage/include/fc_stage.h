@@ -88,6 +88,10 @@ struct fc_chain {
 int fc_chain_begin(struct fc_chain *chain, const struct fc_edits *edits,
 	struct fc_findings *findings, const char *place);
 
+/** Whether @p edits ask for a stage that changes packets, which must be private then. Any thread.
+ */
+bool fc_edits_write(const struct fc_edits *edits);
+
 /** Free the stages' states. A zeroed chain is allowed. */
 void fc_chain_end(struct fc_chain *chain);
 
