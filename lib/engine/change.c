@@ -332,6 +332,7 @@ void fc_engine_apply(
 	for (uint16_t t = 0; t < next->config->n_taps; t++)
 		for (uint16_t q = 0; q < next->taps[t]->n_queues; q++)
 			next->outlets[t][q].is_borrowed = false;
+	fc_generation_flush_pools(next); /* of what the ports held that were closed */
 	if (before != next->config)
 		fc_config_free(before);
 	fc_change_free(change);

@@ -20,6 +20,9 @@ int fc_generation_make(struct fc_engine *engine, struct fc_config *config, struc
 void fc_generation_free(struct fc_engine *engine, struct fc_generation *generation,
 	const struct fc_generation *other);
 
+/** Give back what the calling thread keeps of the pools for itself. Control thread. */
+void fc_generation_flush_pools(const struct fc_generation *generation);
+
 /** Make routes, handoffs and lists of work. @return 0 or -errno. */
 int fc_wiring_make(struct fc_engine *engine, struct fc_generation *next);
 void fc_wiring_free(const struct fc_engine *engine, struct fc_generation *generation);

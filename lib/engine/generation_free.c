@@ -5,6 +5,7 @@
 
 #include "generation.h"
 #include "old_pools.h"
+#include "pool.h"
 
 static bool has_pointer(const void *list, size_t n, const void *item)
 {
@@ -25,6 +26,16 @@ static bool has_pool(const struct fc_generation *generation, const struct rte_me
 		if (generation->outputs[o] != NULL && generation->outputs[o]->how.pool == pool)
 			return true;
 	return false;
+}
+
+void fc_generation_flush_pools(const struct fc_generation *generation)
+{
+	for (uint16_t i = 0; i < generation->plan->n_ports; i++) {
+		fc_pool_flush(generation->rx_pools[i]);
+		fc_pool_flush(generation->host_pools[i]);
+	}
+	for (uint16_t o = 0; o < generation->config->n_outputs; o++)
+		fc_pool_flush(generation->outputs[o]->how.pool);
 }
 
 /* Whether the other generation goes on with the stages of a tap of this one. */

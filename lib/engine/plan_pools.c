@@ -44,6 +44,7 @@ static void size_pool(struct fc_plan_pool *pool, uint32_t buffer)
 {
 	struct rte_mempool_objsz size;
 
+	pool->has_caches = true;
 	buffer = RTE_MIN(RTE_MAX(buffer, (uint32_t)DEFAULT_BUFFER),
 		(uint32_t)UINT16_MAX - RTE_PKTMBUF_HEADROOM);
 	pool->data_room = (uint16_t)(buffer + RTE_PKTMBUF_HEADROOM);
@@ -170,12 +171,16 @@ static void count_rx_pool(struct fc_plan *plan, uint16_t index)
 		port->n_for_taps + port->n_for_ports + port->n_for_lcores + port->n_for_fragments;
 }
 
-/* What the box itself says waits for the port, and in its descriptors until others come. */
+/*
+ * What the box itself says waits for the port, and in its descriptors until others come. It is so
+ * little that lcores which keep buffers for themselves would leave none for the control thread.
+ */
 static void plan_host_pool(struct fc_plan_port *port)
 {
 	if (!port->is_host || !port->sends)
 		return;
 	size_pool(&port->host, port->facts.takes_segments ? DEFAULT_BUFFER : longest_rx(port));
+	port->host.has_caches = false;
 	port->host.socket = port->facts.socket;
 	port->host.n_mbufs = port->tx_descriptors + port->facts.tx_held + 2 * FC_HOST_WORDS;
 }

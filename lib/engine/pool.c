@@ -35,7 +35,8 @@ struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct f
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 	/* A cache as large as a small pool would keep it from those who need its buffers. */
-	unsigned cache_size = pool->n_mbufs >= 2 * FC_POOL_CACHE_SIZE ? FC_POOL_CACHE_SIZE : 0;
+	bool is_large = pool->n_mbufs >= 2 * FC_POOL_CACHE_SIZE;
+	unsigned cache_size = pool->has_caches && is_large ? FC_POOL_CACHE_SIZE : 0;
 	struct rte_mempool *made;
 
 	snprintf(name, sizeof(name), "fc_%s_%u", kind, index);
@@ -44,6 +45,15 @@ struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct f
 	if (made == NULL)
 		report(pool, plan, place, findings);
 	return made;
+}
+
+void fc_pool_flush(struct rte_mempool *pool)
+{
+	struct rte_mempool_cache *cache =
+		pool != NULL ? rte_mempool_default_cache(pool, rte_lcore_id()) : NULL;
+
+	if (cache != NULL)
+		rte_mempool_cache_flush(cache, pool);
 }
 
 void fc_pool_check(const struct rte_mempool *pool, uint32_t n_kept, struct fc_findings *findings)

@@ -17,6 +17,13 @@
 struct rte_mempool *fc_pool_new(const char *kind, uint16_t index, const struct fc_plan_pool *pool,
 	const struct fc_plan *plan, const char *place, struct fc_findings *findings);
 
+/**
+ * Give back to a pool what the calling thread keeps of it for itself; nothing for NULL or a thread
+ * without an lcore. The control thread, which frees what is heard and what closed ports held, must
+ * not withhold buffers from the lcores that need them.
+ */
+void fc_pool_flush(struct rte_mempool *pool);
+
 /** Say how many buffers are missing from a pool that should be full. A NULL pool is. */
 void fc_pool_check(const struct rte_mempool *pool, uint32_t n_kept, struct fc_findings *findings);
 

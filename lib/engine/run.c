@@ -260,6 +260,7 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 	char place[FC_PORT_NAME_SIZE + 8], news[FC_LINK_NEWS_SIZE];
 
 	fc_old_pools_reap(engine);
+	fc_generation_flush_pools(engine->now);
 	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
 		struct fc_port *port = engine->now->ports[i];
 

@@ -580,6 +580,30 @@ static void test_optional(void **state)
 	assert_int_equal(rte_vdev_uninit("net_null1"), 0);
 }
 
+/* The control thread frees what is heard and what closed ports held; it keeps none of it. */
+static void test_control_keeps_no_buffers(void **state)
+{
+	struct rte_mbuf *packets[FC_BURST];
+	struct rte_mempool *pool;
+	struct run run;
+
+	(void)state;
+	run_make_port("net_null0", "no-rx=1");
+	run_start(&run, "{\"taps\":{\"a\":{\"port\":\"net_null0\",\"ring\":\"4m\"}},"
+			"\"outputs\":{\"b\":{\"port\":\"net_null0\",\"from\":[\"a\"]}}}");
+	pool = rte_mempool_lookup("fc_port_0");
+	assert_non_null(pool);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(pool, packets, FC_BURST), 0);
+	rte_pktmbuf_free_bulk(packets, FC_BURST);
+	assert_true(rte_mempool_default_cache(pool, rte_lcore_id())->len != 0);
+	fc_engine_watch(run.engine, 0, run.findings);
+	assert_int_equal(rte_mempool_default_cache(pool, rte_lcore_id())->len, 0);
+	run_stop(&run, PATIENT);
+	run_check(&run);
+	run_destroy(&run);
+	assert_int_equal(rte_vdev_uninit("net_null0"), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +622,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_shared_slow_port),
 		cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_optional),
+		cmocka_unit_test(test_control_keeps_no_buffers),
 	};
 
 	run_use_lcores(argc > 1 ? argv[1] : "0");

@@ -114,12 +114,51 @@ static void test_too_large(void **state)
 	end(&s);
 }
 
+/* What this lcore keeps of a pool for itself. */
+static unsigned count_kept(struct rte_mempool *pool)
+{
+	const struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+
+	return cache != NULL ? cache->len : 0;
+}
+
+/* Lcores keep buffers of large pools for themselves, not of one that says so, and give them back.
+ */
+static void test_caches(void **state)
+{
+	(void)state;
+	for (int has_caches = 0; has_caches <= 1; has_caches++) {
+		struct fc_plan_pool planned;
+		struct rte_mempool *pool;
+		struct rte_mbuf *packet;
+		struct setup s;
+
+		begin(&s);
+		planned = s.plan->ports[0].pool;
+		assert_true(planned.has_caches);
+		planned.has_caches = has_caches;
+		pool = fc_pool_new("tap", 5, &planned, s.plan, "taps.a", s.findings);
+		assert_non_null(pool);
+		packet = rte_pktmbuf_alloc(pool);
+		assert_non_null(packet);
+		rte_pktmbuf_free(packet);
+		assert_int_equal(count_kept(pool) != 0, has_caches);
+		fc_pool_flush(pool);
+		assert_int_equal(count_kept(pool), 0);
+		assert_int_equal(rte_mempool_avail_count(pool), pool->size);
+		rte_mempool_free(pool);
+		end(&s);
+	}
+	fc_pool_flush(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_planned),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_caches),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);

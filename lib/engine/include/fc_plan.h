@@ -83,6 +83,7 @@ struct fc_plan_pool {
 	uint16_t data_room; /**< bytes of an mbuf's buffer, headroom included */
 	uint32_t mbuf_size; /**< bytes of memory that one mbuf takes */
 	uint32_t n_kept;    /**< mbufs that a driver does not give back */
+	bool has_caches;    /**< lcores keep some of it for themselves, when it is large enough */
 	int socket;
 };
 
