@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 #include <rte_ethdev.h>
 
@@ -45,6 +46,28 @@ static void stop(struct fc_lane *lane, pthread_t thread)
 	set_phase(lane, FC_PHASE_STOP);
 	pthread_join(thread, &ret);
 	assert_null(ret);
+}
+
+static void *run_and_ask(void *lane)
+{
+	assert_int_equal(fc_lane_run(lane), 0);
+	return (void *)(uintptr_t)prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
+}
+
+/* Its sleeps are as long as it says: on the thread that it runs on, and on no other. */
+static void test_timer_slack(void **state)
+{
+	int ours = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
+	struct fc_lane lane = { .phase = FC_PHASE_STOP };
+	pthread_t thread;
+	void *slack;
+
+	(void)state;
+	assert_int_not_equal(ours, 1);
+	assert_int_equal(pthread_create(&thread, NULL, run_and_ask, &lane), 0);
+	assert_int_equal(pthread_join(thread, &slack), 0);
+	assert_int_equal((uintptr_t)slack, 1);
+	assert_int_equal(prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL), ours);
 }
 
 /* It receives when it runs, does not when it drains, and comes back when it is stopped. */
@@ -232,6 +255,7 @@ static void test_orders_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_timer_slack, fixture_check),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_inbound),
 		cmocka_unit_test(test_turns),
