@@ -63,7 +63,7 @@ static void close_leaving(struct fc_engine *engine)
 			!atomic_load_explicit(&port->is_gone, memory_order_relaxed))
 			continue;
 		fc_engine_settle(engine);
-		fc_plug_let_go(port);
+		fc_plug_let_go(engine, port);
 	}
 }
 

@@ -63,9 +63,10 @@ static void put_back(struct fc_engine *engine, const struct fc_generation *next,
 		if (!port->plan->facts.is_running) { /* it had gone */
 			atomic_store_explicit(&port->is_gone, true, memory_order_relaxed);
 			fc_engine_settle(engine);
-			fc_plug_let_go(port);
+			fc_plug_let_go(engine, port);
 		} else if (fc_port_restart(port, plan, findings) != 0 &&
-			   fc_port_replug(port, findings) != 0) {
+			   (fc_plug_is_shared(engine, port) ||
+				   fc_port_replug(port, findings) != 0)) {
 			fc_port_give_up(port);
 		}
 		fc_port_follow(port, plan);

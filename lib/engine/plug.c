@@ -147,23 +147,25 @@ static void remember(struct fc_engine *engine, const char *name, const char *arg
 	snprintf(device->args, sizeof(device->args), "%s", args);
 }
 
-/* Whether another port is of the same device. */
-static bool is_shared(const struct fc_engine *engine, const struct fc_port *port)
+bool fc_plug_is_shared(const struct fc_engine *engine, const struct fc_port *port)
 {
-	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++)
-		if (engine->now->ports[i] != port && engine->now->ports[i]->device == port->device)
+	for (uint16_t i = 0; engine->now != NULL && i < engine->now->plan->n_ports; i++) {
+		const struct fc_port *other = engine->now->ports[i];
+
+		if (other != port && other->is_started && other->device == port->device)
 			return true;
+	}
 	return false;
 }
 
-void fc_plug_let_go(struct fc_port *port)
+void fc_plug_let_go(const struct fc_engine *engine, struct fc_port *port)
 {
 	struct rte_device *device = port->device;
-	bool is_removed = atomic_load_explicit(&port->is_removed, memory_order_relaxed);
+	bool is_shared = fc_plug_is_shared(engine, port);
 
 	fc_port_stop(port);
 	/* What is plugged in still cannot be plugged in again. */
-	if (device != NULL && !is_removed)
+	if (device != NULL && !is_shared)
 		rte_dev_remove(device);
 	port->device = NULL;
 }
@@ -171,15 +173,15 @@ void fc_plug_let_go(struct fc_port *port)
 void fc_plug_out(struct fc_engine *engine, struct fc_port *port)
 {
 	struct rte_device *device = port->device;
-	bool is_there = port->is_started &&
-			!atomic_load_explicit(&port->is_removed, memory_order_relaxed) &&
-			!atomic_load_explicit(&port->is_gone, memory_order_relaxed) &&
-			!is_shared(engine, port);
+	bool is_removed = atomic_load_explicit(&port->is_removed, memory_order_relaxed);
+	bool takes_out =
+		port->is_started && !fc_plug_is_shared(engine, port) &&
+		(is_removed || !atomic_load_explicit(&port->is_gone, memory_order_relaxed));
 
 	if (port->has_device_args)
 		remember(engine, port->plan->facts.name, port->device_args);
 	fc_port_stop(port);
-	if (is_there && rte_dev_remove(device) == 0)
+	if (takes_out && rte_dev_remove(device) == 0 && !is_removed)
 		fc_driver_clean_up(&port->plan->facts, port->device_args);
 }
 

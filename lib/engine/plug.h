@@ -23,8 +23,14 @@ bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config,
  */
 void fc_plug_out(struct fc_engine *engine, struct fc_port *port);
 
-/** Close a port that has gone, and unplug its device, so that it can return. */
-void fc_plug_let_go(struct fc_port *port);
+/**
+ * Close a port that has gone, and unplug its device, so that it can return; the kernel waits for
+ * whoever has a device open. A device of several ports is unplugged with the last of them.
+ */
+void fc_plug_let_go(const struct fc_engine *engine, struct fc_port *port);
+
+/** Whether another port that is started is of the same device. */
+bool fc_plug_is_shared(const struct fc_engine *engine, const struct fc_port *port);
 
 /** Free what fc_plug_out() remembers. */
 void fc_plug_end(struct fc_engine *engine);

@@ -275,9 +275,6 @@ void fc_port_stop(struct fc_port *port)
 	rte_eth_dev_close(port->id);
 	port->is_started = false;
 	pthread_mutex_unlock(&port->lock);
-	/* The kernel waits for whoever has the device open. */
-	if (atomic_load_explicit(&port->is_removed, memory_order_relaxed))
-		rte_dev_remove(port->device);
 	port->device = NULL;
 }
 

@@ -100,8 +100,7 @@ int fc_port_start(
 /**
  * Stop and close; what the driver held goes back to the pools. Allowed for a port not started.
  *
- * A device that is being removed is let go, so that the kernel can finish that. Nobody may receive
- * or send on the port any more.
+ * Its device stays plugged in (see plug.h). Nobody may receive or send on the port any more.
  */
 void fc_port_stop(struct fc_port *port);
 

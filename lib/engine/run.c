@@ -251,7 +251,7 @@ static void let_go(struct fc_engine *engine, struct fc_port *port)
 		port->is_leaving = true;
 		port->left_at = fc_engine_begin_epoch(engine);
 	} else if (fc_engine_has_seen(engine, port->left_at)) {
-		fc_plug_let_go(port);
+		fc_plug_let_go(engine, port);
 	}
 }
 

@@ -11,11 +11,15 @@
 
 const struct rig_driver *rig_driver;
 struct rig_port rig_ports[2];
+unsigned rig_n_removed;
+
+static char device; /* nobody looks into it */
 
 void rig_be(const struct rig_driver *driver)
 {
 	rig_driver = driver;
 	memset(rig_ports, 0, sizeof(rig_ports));
+	rig_n_removed = 0;
 }
 
 /* Each is called in place of the function without `__wrap_`. */
@@ -35,9 +39,9 @@ WRAPPED(int, rte_eth_dev_socket_id, uint16_t id)
 	return -1;
 }
 
-WRAPPED(const struct rte_bus *, rte_dev_bus, const struct rte_device *device)
+WRAPPED(const struct rte_bus *, rte_dev_bus, const struct rte_device *of)
 {
-	(void)device;
+	(void)of;
 	return NULL;
 }
 
@@ -47,16 +51,22 @@ WRAPPED(const char *, rte_bus_name, const struct rte_bus *bus)
 	return rig_driver->is_vdev ? "vdev" : "pci";
 }
 
-WRAPPED(const char *, rte_dev_name, const struct rte_device *device)
+WRAPPED(const char *, rte_dev_name, const struct rte_device *of)
 {
-	(void)device;
+	(void)of;
 	return "device";
 }
 
-WRAPPED(const struct rte_devargs *, rte_dev_devargs, const struct rte_device *device)
+WRAPPED(const struct rte_devargs *, rte_dev_devargs, const struct rte_device *of)
 {
-	(void)device;
+	(void)of;
 	return NULL;
+}
+
+WRAPPED(int, rte_dev_remove, struct rte_device *of)
+{
+	rig_n_removed += (void *)of == (void *)&device;
+	return 0;
 }
 
 WRAPPED(int, rte_dev_event_callback_register, const char *name, rte_dev_event_cb_fn function,
@@ -90,6 +100,7 @@ WRAPPED(int, rte_eth_dev_callback_unregister, uint16_t id, enum rte_eth_event_ty
 WRAPPED(int, rte_eth_dev_info_get, uint16_t id, struct rte_eth_dev_info *info)
 {
 	*info = (struct rte_eth_dev_info){
+		.device = (struct rte_device *)(void *)&device,
 		.driver_name = rig_driver->name,
 		.if_index = rig_driver->has_interface ? RIG_INTERFACE : 0,
 		.min_mtu = 68,

@@ -48,6 +48,8 @@ struct rig_port {
 extern const struct rig_driver *rig_driver; /* of both */
 extern struct rig_port rig_ports[2];
 
+extern unsigned rig_n_removed; /* devices that were unplugged; both ports are of one */
+
 /** Forget what was asked, and answer as this driver from now on. */
 void rig_be(const struct rig_driver *driver);
 

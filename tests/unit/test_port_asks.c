@@ -8,6 +8,7 @@
 #include "driver.h"
 #include "nic_rig.h"
 #include "plan_rig.h"
+#include "plug.h"
 #include "port.h"
 
 /*
@@ -439,6 +440,44 @@ static void test_wrong_lengths(void **state)
 	}
 }
 
+/* Of a NIC with two ports that is pulled out, or of which one port goes: the last one lets it go.
+ */
+static void test_two_ports_of_a_device(void **state)
+{
+	(void)state;
+	for (unsigned how = 0; how < 3; how++) {
+		struct fc_engine engine = { 0 };
+		struct fc_generation now = { 0 };
+		struct fc_port *ports[2];
+		struct setup s;
+
+		begin(&s, find_driver("net_i40e"), SIMPLE);
+		start(&s);
+		ports[0] = &s.tap;
+		ports[1] = &s.output;
+		now.plan = s.plan.plan;
+		now.ports = ports;
+		engine.now = &now;
+		atomic_store(&s.tap.is_removed, how != 1);
+		atomic_store(&s.output.is_removed, how != 1);
+		if (how == 2)
+			fc_plug_out(&engine, &s.tap);
+		else
+			fc_plug_let_go(&engine, &s.tap);
+		assert_int_equal(rig_n_removed, 0);
+		assert_true(s.output.is_started);
+		assert_true(rig_ports[1].is_started);
+		assert_false(rig_ports[0].is_started);
+		if (how == 2)
+			fc_plug_out(&engine, &s.output);
+		else
+			fc_plug_let_go(&engine, &s.output);
+		assert_int_equal(rig_n_removed, 1);
+		fc_plug_end(&engine);
+		end(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_limits_of_sending),
 		cmocka_unit_test(test_hearing),
 		cmocka_unit_test(test_deaf_once),
+		cmocka_unit_test(test_two_ports_of_a_device),
 		cmocka_unit_test(test_counts_only_grow),
 		cmocka_unit_test(test_drops_of_queues),
 		cmocka_unit_test(test_wrong_lengths),
