@@ -45,6 +45,8 @@ void fc_control_block_signals(void)
 	own_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ,
+		SIG_IGN); /* a file that may not grow is an error of write(2), not the end */
 }
 
 static uint64_t now_ms(void)

@@ -10,6 +10,7 @@
 #include <rte_errno.h>
 #include <rte_pdump.h>
 
+#include <fc_capture.h>
 #include <fc_engine.h>
 #include <fc_stage.h>
 
@@ -20,6 +21,7 @@
 #include "reload_queue.h"
 #include "stats_file.h"
 #include "telemetry.h"
+#include "vdevs.h"
 
 #define DRAIN_MS 1000
 
@@ -95,6 +97,7 @@ static void *operate(void *arg)
 
 	fc_engine_stop(op->engine, DRAIN_MS);
 	fc_engine_check_pools(op->engine, op->findings);
+	fc_capture_report(op->findings);
 	if (op->args->stats_path != NULL &&
 		fc_stats_file_write(op->engine, op->args->stats_path) != 0)
 		ret = -EIO;
@@ -148,6 +151,10 @@ static int run(const struct fc_args *args, char **argv)
 	struct fc_config *config = fc_inspect_load(args, findings);
 	int ret = EXIT_BAD_USAGE;
 
+	if (config != NULL && fc_vdevs_check(args, argv, config, findings) != 0) {
+		fc_config_free(config);
+		config = NULL;
+	}
 	print_findings(&findings, fc_args_source(args));
 	if (config == NULL)
 		goto free_findings;

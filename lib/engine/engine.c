@@ -139,13 +139,16 @@ int fc_engine_plan_for(struct fc_engine *engine, const struct fc_config *config,
 	const char *names[FC_MAX_TAPS + FC_MAX_OUTPUTS];
 	uint16_t n_ports = fc_plan_port_names(config, names);
 	struct fc_port_facts *facts = calloc(n_ports, sizeof(*facts));
-	int ret = 0;
+	bool has_good_files;
+	int ret;
 
 	if (facts == NULL) {
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 		return -ENOMEM;
 	}
-	for (uint16_t i = 0; i < n_ports; i++)
+	ret = fc_plug_check_files(engine, config, names, n_ports, findings);
+	has_good_files = ret == 0;
+	for (uint16_t i = 0; has_good_files && i < n_ports; i++)
 		if (learn_port(engine, config, names[i], dry, &facts[i], findings) != 0)
 			ret = -EINVAL;
 	if (ret == 0) {

@@ -9,6 +9,7 @@
 
 #include <rte_dev.h>
 
+#include "capture.h"
 #include "driver.h"
 #include "plug.h"
 
@@ -128,6 +129,36 @@ void fc_plug_undo(struct fc_engine *engine)
 			rte_dev_remove(info.device);
 	}
 	engine->n_plugged = 0;
+}
+
+int fc_plug_check_files(const struct fc_engine *engine, const struct fc_config *config,
+	const char *const *names, uint16_t n, struct fc_findings *findings)
+{
+	struct fc_vdev vdevs[RTE_MAX_ETHPORTS + FC_MAX_TAPS + FC_MAX_OUTPUTS];
+	char known[RTE_MAX_ETHPORTS][RTE_ETH_NAME_MAX_LEN];
+	size_t n_known = 0, n_vdevs;
+	uint16_t id;
+
+	RTE_ETH_FOREACH_DEV (id) {
+		const struct rte_devargs *devargs;
+		struct rte_eth_dev_info info;
+
+		if (rte_eth_dev_get_name_by_port(id, known[n_known]) != 0 ||
+			rte_eth_dev_info_get(id, &info) != 0)
+			continue;
+		devargs = rte_dev_devargs(info.device);
+		vdevs[n_known].name = known[n_known];
+		vdevs[n_known++].args =
+			devargs != NULL && devargs->args != NULL ? devargs->args : "";
+	}
+	n_vdevs = n_known;
+	for (uint16_t i = 0; i < n; i++) {
+		const char *args = find_args(engine, config, names[i]);
+
+		if (args != NULL && rte_eth_dev_get_port_by_name(names[i], &id) != 0)
+			vdevs[n_vdevs++] = (struct fc_vdev){ names[i], args };
+	}
+	return fc_capture_check(vdevs, n_vdevs, n_known, findings);
 }
 
 static void remember(struct fc_engine *engine, const char *name, const char *args)

@@ -16,6 +16,16 @@ int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const c
 bool fc_plug_is_there(
 	const struct fc_engine *engine, const struct fc_config *config, const char *name);
 
+/**
+ * Check the capture files of ports that EAL lacks and that would be plugged in, also against those
+ * of the ports that it has: see fc_capture.h.
+ *
+ * @param names  Of all ports of the configuration.
+ * @return       0, or -EINVAL with the reasons in @p findings.
+ */
+int fc_plug_check_files(const struct fc_engine *engine, const struct fc_config *config,
+	const char *const *names, uint16_t n, struct fc_findings *findings);
+
 /** Whether fc_plug_in() would try. */
 bool fc_plug_can(const struct fc_engine *engine, const struct fc_config *config, const char *name);
 

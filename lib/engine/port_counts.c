@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 
 #include "af_packet.h"
+#include "capture.h"
 #include "driver.h"
 #include "port_counts.h"
 
@@ -75,6 +76,8 @@ void fc_port_read_counts(struct fc_port *port)
 	add_growth(&sum->rx_nombuf, &seen->rx_nombuf, now.rx_nombuf);
 	add_growth(&sum->rx_errors, &seen->rx_errors, now.rx_errors);
 	add_growth(&sum->tx_errors, &seen->tx_errors, now.tx_errors);
+	if (fc_capture_is_device(port->plan->facts.name))
+		sum->tx_errors += fc_capture_take_lost(port->device_args);
 }
 
 void fc_port_stats(struct fc_port *port, struct fc_port_counts *counts)

@@ -6,6 +6,7 @@
 #include <rte_lcore.h>
 #include <rte_ring.h>
 
+#include "capture.h"
 #include "generation.h"
 #include "lanes.h"
 #include "old_pools.h"
@@ -261,6 +262,7 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 
 	fc_old_pools_reap(engine);
 	fc_generation_flush_pools(engine->now);
+	fc_capture_tell(findings);
 	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
 		struct fc_port *port = engine->now->ports[i];
 

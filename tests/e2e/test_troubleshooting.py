@@ -60,7 +60,7 @@ STARTS = [
     ("create it with --vdev", PORTS, ["-t", "a=net_af_packet0", *LINE[2:]], 2),
     ("ioctl failed (SIOCGIFINDEX)", [*PORTS, "--vdev", "net_af_packet0,iface=fc-nosuch"],
      ["-t", "a=net_af_packet0", *LINE[2:]], 2),
-    ("Couldn't open", [*PORTS, "--vdev", "net_pcap0,rx_pcap=/nosuch.pcap"],
+    ("cannot be read: No such file", [*PORTS, "--vdev", "net_pcap0,rx_pcap=/nosuch.pcap"],
      ["-t", "a=net_pcap0", *LINE[2:]], 2),
     ("too little memory: its pool needs", PORTS, ["-t", "a=net_null0,ring=4g", *LINE[2:]], 1),
 ]
