@@ -172,7 +172,9 @@ static void plan_port(struct fc_plan_port *port, const struct fc_port_config *co
 			&facts->rx_limits, findings);
 	port->tx_descriptors = plan_descriptors(port, "tx_descriptors", config->tx_descriptors,
 		facts->tx_descriptors, &facts->tx_limits, findings);
-	port->receives = port->is_tap || (port->is_host && port->n_rx_queues != 0);
+	/* A NIC of which the rx ring is full may ask the other end to pause. */
+	port->drains = facts->is_nic && !port->is_tap && !port->is_host && port->n_rx_queues != 0;
+	port->receives = port->is_tap || port->drains || (port->is_host && port->n_rx_queues != 0);
 	port->sends = port->is_output || (port->is_host && facts->max_tx_queues != 0);
 	port->mtu = config->mtu;
 	if (config->mtu == 0 && facts->mtu == 0)

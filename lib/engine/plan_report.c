@@ -38,7 +38,7 @@ uint64_t fc_plan_memory(const struct fc_plan *plan, int socket, uint64_t page_si
 
 static bool polls(const struct fc_plan_port *port, uint16_t queue, uint16_t lane)
 {
-	return port->receives && port->rx_lanes[queue] == lane;
+	return port->receives && !port->drains && port->rx_lanes[queue] == lane;
 }
 
 static bool uses_port(const struct fc_plan_port *port, uint16_t lane)

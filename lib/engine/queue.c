@@ -290,8 +290,10 @@ unsigned fc_queue_poll(struct fc_queue *queue)
 	n = rte_eth_rx_burst(queue->port->id, queue->id, packets, FC_BURST);
 	if (n == 0)
 		return 0;
-	if (likely(queue->ends == NULL))
+	if (likely(queue->ends == NULL && queue->n_intakes != 0))
 		fc_intake_take(queue->intakes[0], packets, n, queue->longest);
+	else if (queue->ends == NULL) /* nobody wants what arrives on a port that only sends */
+		rte_pktmbuf_free_bulk(packets, n);
 	else if (queue->reassembly != NULL)
 		end_tunnels(queue, packets, n);
 	else

@@ -412,6 +412,7 @@ static void test_idle_pool(void **state)
 	(void)state;
 	begin(&s, ONE_TO_TWO "}", 1);
 	s.facts[0].idle_buffers = s.facts[1].idle_buffers = 64;
+	s.facts[1].is_nic = false;
 	port = make(&s)->ports;
 	assert_false(port[1].receives);
 	assert_int_equal(port[1].n_rx_queues, 1);
@@ -419,6 +420,25 @@ static void test_idle_pool(void **state)
 	assert_true(port[1].pool.n_mbufs > 64);
 	assert_int_equal(port[2].n_rx_queues, 0);
 	assert_int_equal(port[2].pool.n_mbufs, 0);
+	end(&s);
+}
+
+/* That of a NIC is emptied all the same, by the lcore that sends there. */
+static void test_idle_nic(void **state)
+{
+	const struct fc_plan_port *port;
+	struct setup s;
+
+	(void)state;
+	begin(&s, ONE_TO_TWO "}", 2);
+	s.facts[1].idle_buffers = 64;
+	s.facts[1].is_nic = s.facts[2].is_nic = true;
+	s.facts[2].idle_buffers = 0;
+	port = make(&s)->ports;
+	assert_false(port[0].drains);
+	assert_true(port[1].drains && port[1].receives && !port[1].is_host);
+	assert_int_equal(port[1].rx_lanes[0], port[1].tx_lane);
+	assert_false(port[2].drains || port[2].receives);
 	end(&s);
 }
 
@@ -531,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_idle_pool),
+		cmocka_unit_test(test_idle_nic),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_lane_ports),

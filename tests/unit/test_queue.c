@@ -402,6 +402,26 @@ static void test_no_taps(void **state)
 	rig_end(&q);
 }
 
+/* A port that only sends, without tunnels: what arrives is thrown away, so that its ring is empty.
+ */
+static void test_drained(void **state)
+{
+	struct queue_rig q;
+
+	(void)state;
+	rig_begin(&q, QUEUE_DEAF, 0);
+	q.queue.ends = NULL;
+	for (unsigned i = 0; i < 2 * FC_BURST; i++)
+		rig_receive(&q, rig_wrap(&q, i % RIG_TAPS, i, RIG_INNER));
+	rig_receive_bytes(&q, "runt", 4);
+	rig_receive_bytes(&q, BYTES(golden_arp_reply));
+	assert_int_equal(fc_queue_poll(&q.queue), FC_BURST);
+	rig_poll(&q);
+	assert_int_equal(rte_mempool_in_use_count(q.frames), 0);
+	assert_null(rig_heard(&q));
+	rig_end(&q);
+}
+
 /* A plain tap gets everything that its port receives, also what the port itself hears. */
 static void test_overhears(void **state)
 {
@@ -539,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_nombuf),
 		cmocka_unit_test(test_no_taps),
+		cmocka_unit_test(test_drained),
 		cmocka_unit_test(test_overhears),
 		cmocka_unit_test(test_room),
 	};

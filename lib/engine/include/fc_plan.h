@@ -93,6 +93,7 @@ struct fc_plan_port {
 	bool is_host;  /**< tunnels end or begin here: it has addresses that answer */
 	bool ends;     /**< tunnels end here: a tap has decap */
 	bool receives; /**< its rx queues are polled */
+	bool drains;   /**< only so that they do not fill: nobody wants what arrives */
 	bool sends;    /**< a lane sends on it */
 	bool is_kept;  /**< it runs already, and goes on as it is */
 	bool splits;   /**< a frame that comes in may have several segments */
