@@ -217,7 +217,7 @@ static void drain_handoffs(struct fc_engine *engine)
 /* What came to a feed over the routes of a generation that ends. */
 static void keep_counts(const struct fc_generation *now, uint16_t tap, struct fc_feed *feed)
 {
-	for (uint16_t q = 0; q < now->taps[tap]->n_queues; q++) {
+	for (uint16_t q = 0; q < fc_generation_n_queues(now, tap); q++) {
 		const struct fc_route *route = fc_generation_route(now, tap, q, feed);
 
 		fc_count_add(&feed->past_forwarded, fc_tally_read(&route->forwarded));
@@ -330,7 +330,7 @@ void fc_engine_apply(
 	close_ports(engine, now, next);
 	fc_generation_free(engine, now, next);
 	for (uint16_t t = 0; t < next->config->n_taps; t++)
-		for (uint16_t q = 0; q < next->taps[t]->n_queues; q++)
+		for (uint16_t q = 0; q < fc_generation_n_queues(next, t); q++)
 			next->outlets[t][q].is_borrowed = false;
 	fc_generation_flush_pools(next); /* of what the ports held that were closed */
 	if (before != next->config)

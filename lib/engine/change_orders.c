@@ -10,7 +10,7 @@ static uint32_t count_intakes(const struct fc_generation *generation)
 	uint32_t n = 0;
 
 	for (uint16_t t = 0; t < generation->config->n_taps; t++)
-		n += generation->taps[t]->n_queues;
+		n += fc_generation_n_queues(generation, t);
 	return n;
 }
 
@@ -55,7 +55,8 @@ static void order_intakes(
 			if (next->lane_of[plan->rx_lanes[q]] != lane)
 				continue;
 			orders->intakes[orders->n_intakes++] = (struct fc_intake_order){
-				.intake = &next->taps[t]->intakes[q],
+				.intake = next->taps[t]->intakes[q],
+				.is_alone = plan->n_rx_queues == 1,
 				.n_routes = outlets->n_routes,
 				.routes = outlets->routes,
 				.chain = &outlets->chain,

@@ -76,6 +76,8 @@ static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *ar
 	/* Longer ones it drops and counts nowhere. */
 	facts->max_tx_frame = framesz - (uint32_t)(TPACKET2_HDRLEN - sizeof(struct sockaddr_ll));
 	facts->max_rx_frame = facts->max_tx_frame;
+	/* The kernel gives each queue (`qpairs`) its share of the flows. */
+	facts->rx_queues = RTE_MAX(facts->max_rx_queues, (uint16_t)1);
 	facts->lets_go = true;
 }
 

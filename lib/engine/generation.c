@@ -152,35 +152,35 @@ static int make_port(struct making *m, uint16_t index)
 	return make_station(m, index, old >= 0 ? m->now->stations[old] : NULL);
 }
 
-static struct fc_tap *new_tap(const struct fc_plan_port *plan)
+/* Make the intakes that a tap lacks. */
+static int add_intakes(struct fc_tap *tap, const struct fc_plan_port *plan)
 {
-	struct fc_tap *tap = rte_zmalloc_socket(
-		"fluxcap_tap", sizeof(*tap), RTE_CACHE_LINE_SIZE, plan->pool.socket);
+	uint16_t n = atomic_load_explicit(&tap->n_intakes, memory_order_relaxed);
 
-	if (tap == NULL)
-		return NULL;
-	tap->n_queues = plan->n_rx_queues;
-	tap->intakes = rte_zmalloc_socket("fluxcap_intakes",
-		plan->n_rx_queues * sizeof(*tap->intakes), RTE_CACHE_LINE_SIZE, plan->pool.socket);
-	for (uint16_t q = 0; tap->intakes != NULL && q < tap->n_queues; q++) {
-		tap->intakes[q].is_alone = tap->n_queues == 1;
-		tap->intakes[q].reached = &tap->reached;
+	for (; n < plan->n_rx_queues; n++) {
+		struct fc_intake *intake = rte_zmalloc_socket(
+			"fluxcap_intake", sizeof(*intake), RTE_CACHE_LINE_SIZE, plan->pool.socket);
+
+		if (intake == NULL)
+			return -ENOMEM;
+		intake->reached = &tap->reached;
+		tap->intakes[n] = intake;
+		atomic_store_explicit(&tap->n_intakes, (uint16_t)(n + 1), memory_order_release);
 	}
-	if (tap->intakes != NULL)
-		return tap;
-	rte_free(tap);
-	return NULL;
+	return 0;
 }
 
 static int make_chains(struct making *m, uint16_t tap, int old)
 {
 	const struct fc_edits *edits = &m->next->config->taps[tap].edits;
+	uint16_t n_queues = fc_generation_n_queues(m->next, tap);
 	bool is_same = old >= 0 && m->next->taps[tap] == m->now->taps[old] &&
+		       n_queues == fc_generation_n_queues(m->now, (uint16_t)old) &&
 		       fc_edits_is_equal(edits, &m->now->config->taps[old].edits);
 	char place[PLACE_SIZE];
 
 	snprintf(place, sizeof(place), "taps.%s", m->next->config->taps[tap].name);
-	for (uint16_t q = 0; q < m->next->taps[tap]->n_queues; q++) {
+	for (uint16_t q = 0; q < n_queues; q++) {
 		struct fc_chain *chain = &m->next->outlets[tap][q].chain;
 
 		m->next->outlets[tap][q].is_borrowed = is_same;
@@ -200,13 +200,14 @@ static int make_tap(struct making *m, uint16_t index)
 	const struct fc_plan_port *plan = &next->plan->ports[port];
 	int old = fc_generation_find_tap(m->now, config->name);
 
-	if (old >= 0 && m->now->ports[m->now->plan->taps[old].port] == next->ports[port] &&
-		m->now->taps[old]->n_queues == plan->n_rx_queues)
+	if (old >= 0 && m->now->ports[m->now->plan->taps[old].port] == next->ports[port])
 		next->taps[index] = m->now->taps[old];
 	else
-		next->taps[index] = new_tap(plan);
+		next->taps[index] = rte_zmalloc_socket("fluxcap_tap", sizeof(struct fc_tap),
+			RTE_CACHE_LINE_SIZE, plan->pool.socket);
 	next->outlets[index] = calloc(plan->n_rx_queues, sizeof(*next->outlets[index]));
-	if (next->taps[index] == NULL || next->outlets[index] == NULL)
+	if (next->taps[index] == NULL || next->outlets[index] == NULL ||
+		add_intakes(next->taps[index], plan) != 0)
 		return -ENOMEM;
 	if (config->decap.type != FC_TUNNEL_NONE &&
 		fc_station_add_end(next->stations[port], &config->decap) != 0)

@@ -45,4 +45,10 @@ int fc_generation_find_output(const struct fc_generation *generation, const char
 const struct fc_route *fc_generation_route(const struct fc_generation *generation, uint16_t tap,
 	uint16_t queue, const struct fc_feed *feed);
 
+/** The rx queues that a tap has in a generation. */
+static inline uint16_t fc_generation_n_queues(const struct fc_generation *generation, uint16_t tap)
+{
+	return generation->plan->ports[generation->plan->taps[tap].port].n_rx_queues;
+}
+
 #endif

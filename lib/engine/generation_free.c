@@ -57,13 +57,16 @@ static void free_taps(struct fc_generation *generation, const struct fc_generati
 		struct fc_outlets *outlets =
 			generation->outlets != NULL ? generation->outlets[t] : NULL;
 
-		for (uint16_t q = 0; tap != NULL && outlets != NULL && q < tap->n_queues; q++)
+		for (uint16_t q = 0;
+			tap != NULL && outlets != NULL && q < fc_generation_n_queues(generation, t);
+			q++)
 			if (!outlets[q].is_borrowed && !goes_on(generation, t, other))
 				fc_chain_end(&outlets[q].chain);
 		free(outlets);
 		if (tap == NULL || (n_others != 0 && has_pointer(other->taps, n_others, tap)))
 			continue;
-		rte_free(tap->intakes);
+		for (uint16_t q = 0; q < tap->n_intakes; q++)
+			rte_free(tap->intakes[q]);
 		rte_free(tap);
 	}
 }

@@ -140,6 +140,7 @@ void fc_lane_follow(struct fc_lane *lane, const struct fc_orders *orders)
 	for (uint16_t i = 0; i < orders->n_intakes; i++) {
 		const struct fc_intake_order *order = &orders->intakes[i];
 
+		order->intake->is_alone = order->is_alone;
 		order->intake->n_routes = order->n_routes;
 		order->intake->routes = order->routes;
 		order->intake->chain = *order->chain;

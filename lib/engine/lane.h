@@ -48,6 +48,7 @@ struct fc_work {
 /** Where the bursts of an rx queue are to go from now on, and how they are edited before. */
 struct fc_intake_order {
 	struct fc_intake *intake;
+	bool is_alone; /* changes only while the port is paused */
 	uint16_t n_routes;
 	struct fc_route *routes;
 	const struct fc_chain *chain; /* is copied, its stages' states are not */

@@ -142,9 +142,14 @@ static void report_spreading(const struct fc_plan_port *port, struct fc_findings
 	const struct fc_port_facts *facts = &port->facts;
 	char place[FC_PORT_NAME_SIZE + 32];
 
+	snprintf(place, sizeof(place), "ports.%s.rx_queues", facts->name);
+	if (port->is_tap && port->n_rx_queues < facts->rx_queues)
+		fc_findings_add(findings, FC_WARNING, place,
+			"what comes in the other %u of the port's %u queues is lost and in no "
+			"counter",
+			facts->rx_queues - port->n_rx_queues, facts->rx_queues);
 	if (port->n_rx_queues < 2 || facts->is_virtual || facts->rss_types != 0)
 		return;
-	snprintf(place, sizeof(place), "ports.%s.rx_queues", facts->name);
 	if (facts->spreader != NULL)
 		fc_findings_add(findings, FC_NOTE, place,
 			"driver %s has no RSS: %s which of the %u queues a packet comes in",

@@ -10,8 +10,12 @@
 
 /** A tap at run time. */
 struct fc_tap {
-	uint16_t n_queues;
-	struct fc_intake *intakes; /* one for each rx queue of its port */
+	/*
+	 * One for each rx queue that its port has had: with fewer queues, the others keep what they
+	 * have counted. Control: wo, any thread: ro; what is not there is not counted.
+	 */
+	_Atomic uint16_t n_intakes;
+	struct fc_intake *intakes[FC_MAX_QUEUES];
 	/* How many segments it has forwarded; its rx lcores: rw, tx lcores: ro. On a line of its
 	 * own. */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t reached;

@@ -68,8 +68,8 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		.pool_size = port->rx_pool->size,
 		.pool_free = rte_mempool_avail_count(port->rx_pool),
 	};
-	for (uint16_t q = 0; q < tap->n_queues; q++) {
-		const struct fc_intake *intake = &tap->intakes[q];
+	for (uint16_t q = 0; q < tap->n_intakes; q++) {
+		const struct fc_intake *intake = tap->intakes[q];
 
 		for (unsigned i = 0; i < FC_N_DROPS; i++)
 			fc_count_add(&stats->drops[i], fc_tally_read(&intake->drops[i]));
@@ -79,7 +79,7 @@ void fc_engine_tap_stats(const struct fc_engine *engine, uint16_t index, struct 
 		fc_count_add(&stats->forwarded, fc_tally_read(&intake->forwarded));
 		atomic_thread_fence(memory_order_acquire);
 		fc_count_add(&stats->rx, fc_tally_read(&intake->rx));
-		if (is_first)
+		if (is_first && q < fc_generation_n_queues(now, index))
 			read_reassembly(&now->queues[port_index][q], stats);
 	}
 	sinks[0] = stats->forwarded;
@@ -101,7 +101,7 @@ void fc_feed_read(const struct fc_generation *generation, uint16_t tap, const st
 		stats->drops[i] = fc_tally_read(&feed->drops[i]);
 	stats->queued = fc_tally_read(&feed->queued);
 	fc_count_add(&stats->drops[FC_DROP_HANDOFF_FULL], feed->past_handoff_full);
-	for (uint16_t q = 0; q < generation->taps[tap]->n_queues; q++) {
+	for (uint16_t q = 0; q < fc_generation_n_queues(generation, tap); q++) {
 		const struct fc_route *route = fc_generation_route(generation, tap, q, feed);
 
 		fc_count_add(
@@ -200,8 +200,8 @@ uint64_t fc_engine_received(const struct fc_engine *engine)
 	uint64_t n = 0;
 
 	for (uint16_t t = 0; t < engine->now->config->n_taps; t++)
-		for (uint16_t q = 0; q < engine->now->taps[t]->n_queues; q++)
-			n += fc_tally_read(&engine->now->taps[t]->intakes[q].rx).packets;
+		for (uint16_t q = 0; q < engine->now->taps[t]->n_intakes; q++)
+			n += fc_tally_read(&engine->now->taps[t]->intakes[q]->rx).packets;
 	return n;
 }
 

@@ -221,7 +221,7 @@ static int make_queue(const struct fc_generation *now, struct fc_generation *nex
 		return -ENOMEM;
 	for (uint16_t t = 0; t < next->config->n_taps; t++)
 		if (next->plan->taps[t].port == port_index)
-			queue->intakes[queue->n_intakes++] = &next->taps[t]->intakes[id];
+			queue->intakes[queue->n_intakes++] = next->taps[t]->intakes[id];
 	if (station != NULL) {
 		queue->ends = &station->ends;
 		queue->heard = station->heard[id];

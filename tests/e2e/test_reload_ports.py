@@ -397,6 +397,28 @@ def test_settings_that_restart_a_port(reload_rig, namespace, tmp_path, settings)
     assert result.tap("a")["rx_missed"] == 0 and result.feed("a", "wire")["overrun"] == 0
 
 
+def test_other_rx_queues_and_the_counters_go_on(reload_rig):
+    """The tap, its feeds and their counters go on, with more queues and with fewer, under load."""
+    rig = reload_rig
+    rig.n_lcores = 2
+    port = rig.vdev("net_null")
+    rig.tap("a", port=port)
+    rig.output("plain", "a", port=rig.vdev("net_null"))
+    rig.output("edited", "a", port=rig.vdev("net_null"), vlan={"push": 7})
+    rig.ports = {port: {"rx_queues": 2}}
+    with rig.start() as running:
+        for queues in (1, 4, 3, 1, 2):
+            running.wait_received("a", running.tap("a")["rx_packets"] + N)
+            before = running.counters()
+            rig.ports = {port: {"rx_queues": queues}}
+            running.reload()
+            after = running.counters()
+            assert not shrunken(before, after, rig.same())
+            for name in ("plain", "edited"):
+                running.wait_feed("a", name, after["feed", ("a", name)]["tx_packets"] + N)
+        running.stop()
+
+
 def test_as_many_reloads_as_one_likes(reload_rig, namespace):
     """Files, memory of EAL and of the process, ports and pools do not grow with their number."""
     rig = reload_rig

@@ -268,7 +268,11 @@ static void test_af_packet(void **state)
 	assert_int_equal(rte_vdev_uninit("net_af_packet0"), 0);
 	run_command("ip link show fctp0 | grep -q 'mtu 1350 '");
 
+	begin("net_af_packet0", "iface=fctp0,qpairs=2", &facts);
+	assert_int_equal(facts.rx_queues, 2);
+	assert_int_equal(rte_vdev_uninit("net_af_packet0"), 0);
 	begin("net_af_packet0", "iface=fctp0", &facts);
+	assert_int_equal(facts.rx_queues, 1);
 	assert_int_equal(facts.max_tx_frame, 2048 - 32);
 	run_port(&facts, true, true, &settings, *state);
 	assert_int_equal(rte_vdev_uninit("net_af_packet0"), 0);
