@@ -19,6 +19,9 @@ half-way is undone. Doing it twice is doing it once.
 
 undo gives everything back: ports to their former drivers, hugepages, mounts, modules.
 
+Several brokers on one machine are told apart by the --file-prefix in their EAL options, so each
+needs --eal-args. Each gets hugepages of its own, and undo gives back what its broker took.
+
 status changes nothing. It lists NICs, memory and lcores, and what stops fluxcap or slows it down,
 each with the command that mends it.
 
@@ -46,9 +49,10 @@ def parser() -> argparse.ArgumentParser:
     look = commands.add_parser("status", allow_abbrev=False, help="say where everything stands")
     look.add_argument("config", metavar="CONFIG", nargs="?")
     look.add_argument("--json", action="store_true", help="for programs")
-    for command in (ready, look):
+    for command in (ready, back, look):
         command.add_argument("--eal-args", metavar="FILE",
-                             help="EAL's options, as for fluxcap-run: lcores and memory")
+                             help="EAL's options, as for fluxcap-run: lcores, memory, and which "
+                                  "broker it is")
     for command in (ready, back, look):
         command.add_argument("--state", default=DEFAULT_FILE, metavar="FILE",
                              help=f"where prepare remembers what it took ({DEFAULT_FILE})")
@@ -56,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
-    told = eal_args.read(arguments.eal_args) if getattr(arguments, "eal_args", None) else None
+    told = eal_args.read(arguments.eal_args) if arguments.eal_args else None
+    broker = told.prefix if told is not None else eal_args.DEFAULT_PREFIX
     if arguments.command == "status":
         program, plan = "", None
         try:
@@ -67,7 +72,8 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
         if arguments.config:
             plan = read_plan(program, arguments.config, eal_args.workers(host, told))
         drivers = read_drivers(host, program) if program else []
-        found = status.survey(host, State(host, arguments.state), plan, drivers, told)
+        state = State(host, arguments.state, broker, plan.file if plan else "")
+        found = status.survey(host, state, plan, drivers, told)
         host.say(report.as_json(found) if arguments.json else report.as_text(found))
         return 1 if found.ready is False else 0
     if not host.is_root():
@@ -75,13 +81,13 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
     host.catch_signals()
     if arguments.command == "undo":
         with locked(host, arguments.state):
-            undo(host, State(host, arguments.state))
+            undo(host, State(host, arguments.state, broker if told is not None else None))
         return 0
     program = find_fluxcap(host, here)
     plan = read_plan(program, arguments.config, eal_args.workers(host, told))
     wishes = Wishes(plan, read_drivers(host, program), told, arguments.no_iommu, arguments.user)
     with locked(host, arguments.state):
-        prepare(host, State(host, arguments.state), wishes)
+        prepare(host, State(host, arguments.state, broker, plan.file), wishes)
     return 0
 
 

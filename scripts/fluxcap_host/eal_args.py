@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the file of EAL's options says about lcores and memory."""
+"""What the file of EAL's options says about lcores, memory and the instance's name."""
 
 import dataclasses
 import re
@@ -8,6 +8,7 @@ import shlex
 from .host import Host, mistake
 
 ONLINE = "/sys/devices/system/cpu/online"
+DEFAULT_PREFIX = "rte"  # --file-prefix when nothing is given
 MAX_LCORES = 128  # that DPDK is built for
 MIB = 1 << 20
 LCORE_SET = r"\([0-9,-]+\)|[0-9]+(?:-[0-9]+)?"
@@ -19,6 +20,7 @@ class EalArgs:
     cpus: dict[int, set[int]]  # where each lcore runs; empty when the file does not say
     main: int                  # the lcore that controls, -1 when the file does not say
     memory: dict[int, int]     # bytes that EAL takes at its start by NUMA node, -1: on any
+    prefix: str = DEFAULT_PREFIX  # that tells EAL's instances apart
 
     @property
     def workers(self) -> list[int]:
@@ -91,7 +93,7 @@ def options(words: list[str]) -> list[tuple[str, str]]:
     found = []
     for word, following in zip(words, [*words[1:], ""]):
         name, equals, value = word.partition("=")
-        if name in ("--lcores", "--main-lcore", "--socket-mem"):
+        if name in ("--lcores", "--main-lcore", "--socket-mem", "--file-prefix"):
             found.append((name, value if equals else following))
         elif word[:2] in short and not word.startswith("--"):
             found.append((short[word[:2]], word[2:] or following))
@@ -104,6 +106,8 @@ def take(args: EalArgs, name: str, value: str) -> None:
     elif name == "-c":
         mask = int(value, 16)
         args.cpus = {bit: {bit} for bit in range(mask.bit_length()) if mask >> bit & 1}
+    elif name == "--file-prefix":
+        args.prefix = value
     elif name == "--main-lcore":
         args.main = int(value)
     elif name == "-m":

@@ -55,14 +55,27 @@ def needs(host: Host, plan: Plan, at_start: dict[int, int], ports: list[Device])
             for node in sorted(planned.keys() | asked.keys())}
 
 
-def target(host: Host, state: State, node: int, n_pages: int) -> int:
-    """How many pages a node must have so that n_pages are there for fluxcap."""
+def needed_by(record: dict[str, int]) -> int:
+    """The pages of a broker; a file of before there were several says only how many there were."""
+    return record.get("needed", max(record["before"] + record["added"] - record["others"], 0))
+
+
+def note(host: Host, state: State, node: int, n_pages: int) -> dict[str, int]:
+    """What is to be remembered of a node, with what must be left there to all others."""
+    others = [told["pages"][str(node)] for told in state.others.values()
+              if str(node) in told["pages"]]
+    by_brokers = sum(map(needed_by, others))
+    total, free = count(host, node, "nr"), count(host, node, "free")
     record = state.pages.get(str(node))
     if record is None:
-        others = count(host, node, "nr") - count(host, node, "free")
-    else:
-        others = record["others"]  # what is in use now may be fluxcap's own
-    return others + n_pages
+        foreign = min((one.get("foreign", one["others"]) for one in others), default=total - free)
+        # Those that run have their pages already; those that do not have theirs coming.
+        return {"before": min((one["before"] for one in others), default=total), "added": 0,
+                "needed": n_pages, "foreign": foreign,
+                "others": max(foreign + by_brokers, total - free)}
+    # What is in use now may be this broker's own.
+    foreign = record.get("foreign", record["others"])
+    return {**record, "needed": n_pages, "foreign": foreign, "others": foreign + by_brokers}
 
 
 def large_pages_do(host: Host, node: int, n_pages: int) -> bool:
@@ -79,9 +92,8 @@ def reserve(host: Host, state: State, node: int, n_pages: int) -> None:
         raise failure(f"NUMA node {node}", "has no hugepages of 2 MiB: no such node, or the kernel "
                                            "is without them")
     before = count(host, node, "nr")
-    wanted = target(host, state, node, n_pages)
-    record = state.pages.setdefault(
-        str(node), {"before": before, "added": 0, "others": wanted - n_pages})
+    record = state.pages[str(node)] = note(host, state, node, n_pages)
+    wanted = record["others"] + n_pages
     if before >= wanted:
         return
     record["added"] += wanted - before
@@ -160,8 +172,8 @@ def shortage(host: Host, state: State, node: int, n_pages: int, in_use: bool,
         return []
     total, free = count(host, node, "nr"), count(host, node, "free")
     have = total if in_use else free
-    if str(node) in state.pages:
-        have = total - state.pages[str(node)]["others"]
+    if str(node) in state.pages or state.others:
+        have = total - note(host, state, node, n_pages)["others"]
     if have >= n_pages:
         return []
     what = "has no hugepages" if total == 0 else f"has {max(have, 0)} hugepages of 2 MiB"

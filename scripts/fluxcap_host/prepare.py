@@ -94,7 +94,7 @@ def no_iommu_finding(host: Host, device: Device) -> Finding:
                    "AMD-Vi) or on the kernel's command line", binding.iommu_command(host))
 
 
-def examine(host: Host, wishes: Wishes) -> tuple[list[Device], Network]:
+def examine(host: Host, wishes: Wishes, state: State) -> tuple[list[Device], Network]:
     """The configured devices that are there, or a failure that says all that speaks against it."""
     plan = wishes.plan
     network = Network(host)
@@ -104,6 +104,10 @@ def examine(host: Host, wishes: Wishes) -> tuple[list[Device], Network]:
     findings = [absent(plan, address) for address, device in found.items() if device is None]
     for device in there:
         findings += refusals(host, device, configured, wishes.drivers, network)
+        owner = state.owner_of(device.address)
+        if owner:
+            findings.append(Finding(STOPS, device.address, f"is prepared for the broker {owner}",
+                                    "configure another port, or undo that one"))
     # What a port that is refused would need besides is nobody's business.
     refused = {finding.subject for finding in findings if finding.severity == STOPS}
     bound = [device for device in there
@@ -123,8 +127,9 @@ def prepare(host: Host, state: State, wishes: Wishes) -> None:
     plan = wishes.plan
     if state.config not in ("", plan.file) and not state.is_empty:
         raise failure("", f"this box is prepared for {state.config}",
-                      "fluxcap-host undo; or, for a second broker, --state FILE")
-    there, network = examine(host, wishes)
+                      "fluxcap-host undo; or, for a second broker, another --file-prefix in its "
+                      "EAL options (--eal-args FILE)")
+    there, network = examine(host, wishes, state)
     user = find_user(wishes.user)
     before = state.copy()
     try:

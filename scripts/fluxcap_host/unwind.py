@@ -102,7 +102,7 @@ def in_use(host: Host, addresses: list[str]) -> list[Finding]:
 
 
 def undo(host: Host, state: State) -> None:
-    """Everything as it was before prepare."""
+    """Everything as it was before prepare, but for what other brokers need."""
     if state.is_empty:
         state.config = ""
         state.save()
@@ -111,6 +111,7 @@ def undo(host: Host, state: State) -> None:
     busy = in_use(host, list(state.ports))
     if busy:
         raise Failure(*busy)
+    state.leave_shared()
     findings = unwind(host, state)
     if findings:
         raise Failure(*findings)

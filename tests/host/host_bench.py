@@ -22,6 +22,7 @@ if config.read_text() == "bad":
     sys.exit("config.json: taps.a.prot: unknown key, did you mean 'port'?")
 print(config.with_suffix("." + sys.argv[1]).read_text())
 """
+STATE = "/run/fluxcap-host.json"
 A, B = "0000:01:00.0", "0000:02:00.0"
 NIC_DRIVERS = [Driver("net_e1000_em", "* igb_uio | vfio-pci", [[0x8086, 0x10d3, 0xffff, 0xffff]]),
            Driver("mlx5_eth", "* ib_uverbs & mlx5_core & mlx5_ib",
@@ -88,4 +89,9 @@ class Bench:
 
     @property
     def state(self) -> dict:
-        return json.loads(self.machine.read("/run/fluxcap-host.json") or "{}")
+        """What is remembered of the broker that has no name."""
+        return self.brokers.get("rte", {})
+
+    @property
+    def brokers(self) -> dict:
+        return json.loads(self.machine.read(STATE) or '{"brokers": {}}')["brokers"]
