@@ -8,6 +8,7 @@
 #include <rte_kvargs.h>
 #include <rte_ring.h>
 
+#include "af_packet.h"
 #include "driver.h"
 
 /* Facts from the drivers' sources, DPDK 22.11: each differs from what dev_info says, or says not.
@@ -78,6 +79,11 @@ static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *ar
 	facts->max_rx_frame = facts->max_tx_frame;
 	/* The kernel gives each queue (`qpairs`) its share of the flows. */
 	facts->rx_queues = RTE_MAX(facts->max_rx_queues, (uint16_t)1);
+	/*
+	 * It gives what is in a buffer, and does not look how long the frame was. One whose tag the
+	 * kernel took off is longer by that in the end, and nobody knows whether it had one.
+	 */
+	facts->cut_at = fc_af_packet_room(framesz);
 	facts->lets_go = true;
 }
 

@@ -106,6 +106,8 @@ static int learn_port(struct fc_engine *engine, const struct fc_config *config, 
 	if (port != NULL && port->is_started &&
 		!atomic_load_explicit(&port->is_gone, memory_order_relaxed)) {
 		*facts = port->plan->facts;
+		if (port->interface.mtu != 0)
+			facts->mtu = port->interface.mtu;
 		facts->is_running = true;
 		return 0;
 	}

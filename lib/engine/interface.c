@@ -52,3 +52,13 @@ bool fc_interface_pauses(unsigned index)
 	return ask_kernel(index, SIOCETHTOOL, &pause, &request) == 0 &&
 	       (pause.rx_pause != 0 || pause.tx_pause != 0);
 }
+
+bool fc_interface_joins(unsigned index)
+{
+	struct ethtool_value gro = { .cmd = ETHTOOL_GGRO }, flags = { .cmd = ETHTOOL_GFLAGS };
+	struct ifreq request;
+
+	return (ask_kernel(index, SIOCETHTOOL, &gro, &request) == 0 && gro.data != 0) ||
+	       (ask_kernel(index, SIOCETHTOOL, &flags, &request) == 0 &&
+		       (flags.data & ETH_FLAG_LRO) != 0);
+}

@@ -25,4 +25,8 @@ uint16_t fc_interface_mtu(unsigned index);
 /** Whether it sends PAUSE frames or obeys them; false when it does not say. */
 bool fc_interface_pauses(unsigned index);
 
+/** Whether the kernel joins packets that it received into longer ones (GRO, LRO), as it does with
+ * TCP unless told otherwise: then frames of up to 64 KiB arrive, whatever the MTU is. */
+bool fc_interface_joins(unsigned index);
+
 #endif

@@ -22,8 +22,9 @@ static bool is_alike(const struct fc_plan_port *a, const struct fc_plan_port *b)
 {
 	return a->is_tap == b->is_tap && a->n_rx_queues == b->n_rx_queues &&
 	       a->rx_descriptors == b->rx_descriptors && a->tx_descriptors == b->tx_descriptors &&
-	       a->mtu == b->mtu && a->max_frame == b->max_frame && a->splits == b->splits &&
-	       (b->chains || !a->chains) && a->pool.data_room == b->pool.data_room;
+	       a->mtu == b->mtu && (a->facts.mtu != 0 || a->max_frame == b->max_frame) &&
+	       a->splits == b->splits && (b->chains || !a->chains) &&
+	       a->pool.data_room == b->pool.data_room;
 }
 
 static void warn(const struct fc_plan *plan, const struct fc_plan_tap *tap, bool is_short,

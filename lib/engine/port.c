@@ -13,6 +13,7 @@
 #include "driver.h"
 #include "interface.h"
 #include "port_counts.h"
+#include "port_interface.h"
 #include "port_setup.h"
 
 #define LOOK_REST 10 /* times as long as looking at the link took */
@@ -101,8 +102,10 @@ void fc_port_look(struct fc_port *port, uint64_t now_ms)
 		(now_ms < port->next_look_ms && !is_removed))
 		return;
 	before_ms = clock_ms();
-	if (!is_removed)
+	if (!is_removed) {
 		state = look_at(port);
+		fc_port_look_at_interface(port);
+	}
 	port->next_look_ms =
 		now_ms + RTE_MAX((uint64_t)FC_PORT_LOOK_MS, (clock_ms() - before_ms) * LOOK_REST);
 	fc_link_watch_note(&port->watch, state, now_ms);
@@ -149,9 +152,7 @@ void fc_port_follow(struct fc_port *port, const struct fc_plan_port *plan)
 {
 	pthread_mutex_lock(&port->lock);
 	port->plan = plan;
-	atomic_store_explicit(&port->max_frame, plan->max_frame, memory_order_relaxed);
-	atomic_store_explicit(
-		&port->max_tagged_frame, plan->max_tagged_frame, memory_order_relaxed);
+	fc_port_set_limits(port);
 	pthread_mutex_unlock(&port->lock);
 }
 

@@ -34,6 +34,14 @@ struct fc_port_counts {
 	uint64_t tx_errors;
 };
 
+/** A kernel interface whose packets net_af_packet takes; the control thread's. */
+struct fc_interface {
+	uint16_t mtu;	   /**< 0: it has not been seen yet, or the port is none of that driver */
+	bool joins;	   /**< GRO or LRO */
+	uint16_t told_mtu; /**< with which the user was told that frames are too long */
+	bool told_joins;
+};
+
 /**
  * A running ethdev port.
  *
@@ -46,6 +54,7 @@ struct fc_port {
 	/* Control: wo, lcores: ro. */
 	_Atomic uint32_t max_frame;	   /* longest frame that it sends, UINT32_MAX: no limit */
 	_Atomic uint32_t max_tagged_frame; /* the same for a frame that begins with a VLAN tag */
+	_Atomic bool only_8021q;	   /* and only one of TPID 0x8100 counts as one */
 	struct rte_mempool *rx_pool;	   /* of its rx queues, NULL: none; belongs to the engine */
 	bool is_started;
 	bool is_leaving;	   /* it is gone, and waits for the lcores to know it */
@@ -57,6 +66,7 @@ struct fc_port {
 	bool has_device_args;	   /* it has been plugged in some time */
 	char device_args[FC_DEVICE_ARGS_SIZE]; /* that it was plugged in with */
 	char interface_name[IF_NAMESIZE];      /* of the kernel interface behind it */
+	struct fc_interface interface;	       /* as it was last seen */
 	struct fc_link_watch watch;	       /* see there for who reads it */
 	uint64_t next_look_ms;		       /* at the link */
 	enum fc_hearing hearing;	       /* that its driver was last asked for */

@@ -6,6 +6,7 @@
 
 #include "driver.h"
 #include "interface.h"
+#include "port_interface.h"
 #include "port_setup.h"
 
 #define WANTED_RSS	 (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
@@ -244,5 +245,6 @@ int fc_port_set_up(struct fc_port *port, const struct rte_eth_dev_info *info, in
 		if (ret != 0)
 			return fc_port_report(port, "setting the MTU", ret, findings);
 	}
+	fc_port_begin_interface(port, findings);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "old_pools.h"
 #include "plug.h"
 #include "pool.h"
+#include "port_interface.h"
 
 #define FIRST_PAUSE_MS 1000 /* between looks for ports that have returned */
 #define LAST_PAUSE_MS  60000
@@ -267,6 +268,11 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 		struct fc_port *port = engine->now->ports[i];
 
 		fc_port_look(port, now_ms);
+		fc_port_tell_interface(port, findings);
+		if (!engine->has_told_tags && fc_port_changes_tags(port)) {
+			engine->has_told_tags = true;
+			fc_port_tell_tags(port, findings);
+		}
 		if (port->is_started && atomic_load_explicit(&port->is_gone, memory_order_relaxed))
 			let_go(engine, port);
 		if (!fc_link_watch_tell(&port->watch, now_ms, news))

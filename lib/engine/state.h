@@ -84,6 +84,7 @@ struct fc_engine {
 	uint32_t epoch;		      /* the last one that the lanes were told of */
 	uint16_t n_made;	      /* pools and stations; numbers their names */
 	bool is_running;
+	bool has_told_tags; /* that net_af_packet changes some */
 	uint16_t n_devices, n_plugged, n_old_pools;
 	struct fc_device *devices;	    /* that can be plugged in again */
 	char (*plugged)[FC_PORT_NAME_SIZE]; /* in for the change that is being prepared */

@@ -23,6 +23,8 @@ static bool is_oversize(const struct fc_port *port, const struct rte_mbuf *packe
 		return true;
 	frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	memcpy(&type, frame + 2 * RTE_ETHER_ADDR_LEN, sizeof(type));
+	if (atomic_load_explicit(&port->only_8021q, memory_order_relaxed))
+		return type != RTE_BE16(RTE_ETHER_TYPE_VLAN);
 	return !fc_vlan_is_tpid(type);
 }
 
