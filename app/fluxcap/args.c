@@ -9,7 +9,15 @@
 
 #define MAX_IDLE_MS 86400000 /* a day */
 
-enum { OPT_EXIT_WHEN_IDLE = 256, OPT_STATS_ON_EXIT, OPT_CHECK, OPT_PLAN, OPT_DUMP, OPT_LCORES };
+enum {
+	OPT_EXIT_WHEN_IDLE = 256,
+	OPT_STATS_ON_EXIT,
+	OPT_CHECK,
+	OPT_PLAN,
+	OPT_DUMP,
+	OPT_LCORES,
+	OPT_PORTS
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -21,6 +29,7 @@ static const struct option long_options[] = {
 	{ "plan", required_argument, NULL, OPT_PLAN },
 	{ "dump", required_argument, NULL, OPT_DUMP },
 	{ "assume-lcores", required_argument, NULL, OPT_LCORES },
+	{ "assume-ports", no_argument, NULL, OPT_PORTS },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -51,6 +60,9 @@ void fc_args_print_help(FILE *stream)
 	      "needs\n"
 	      "      --plan FILE           the same for programs, as JSON\n"
 	      "      --assume-lcores LIST  for --check and --plan: the lcores that will work\n"
+	      "      --assume-ports        for --check and --plan: the configuration is another "
+	      "machine's;\n"
+	      "                            take every port for present\n"
 	      "      --dump FILE           check a configuration and print it with all defaults\n"
 	      "  -h, --help                this text\n"
 	      "  -V, --version             the version\n"
@@ -109,6 +121,9 @@ static int read_option(struct fc_args *args, int letter)
 		return set_path(&args->config_path, "a configuration", optarg);
 	case OPT_LCORES:
 		return set_path(&args->lcores, "--assume-lcores", optarg);
+	case OPT_PORTS:
+		args->assume_ports = true;
+		return 0;
 	case 'h':
 		args->mode = FC_MODE_HELP;
 		return 0;
@@ -142,6 +157,8 @@ static int check_combination(const struct fc_args *args)
 {
 	if (args->lcores != NULL && args->mode != FC_MODE_CHECK && args->mode != FC_MODE_PLAN)
 		return complain("only for --check and --plan", "--assume-lcores");
+	if (args->assume_ports && args->mode != FC_MODE_CHECK && args->mode != FC_MODE_PLAN)
+		return complain("only for --check and --plan", "--assume-ports");
 	if (args->mode != FC_MODE_RUN)
 		return 0;
 	if (args->config_path != NULL && args->n_options != 0)
@@ -163,7 +180,8 @@ int fc_args_read(struct fc_args *args, int argc, char **argv)
 			"nothing to do: fluxcap's own options stand behind EAL's and --", NULL);
 	args->n_eal = first == 0 ? 1 : first;
 	args->options = calloc((size_t)argc, sizeof(*args->options));
-	if (args->options == NULL)
+	if (args->options == NULL ||
+		fc_eal_options_read(args->n_eal, argv, first > 0, &args->eal) != 0)
 		return complain("out of memory", NULL);
 	/* getopt takes argv[0] for its messages; where "--" stood it finds the program's name. */
 	argv += first;
@@ -190,4 +208,5 @@ void fc_args_free(struct fc_args *args)
 {
 	free(args->options);
 	args->options = NULL;
+	fc_eal_options_free(&args->eal);
 }

@@ -7,6 +7,8 @@
 
 #include <fc_config.h>
 
+#include "eal_options.h"
+
 enum fc_mode {
 	FC_MODE_RUN,
 	FC_MODE_CHECK,
@@ -20,11 +22,13 @@ enum fc_mode {
 struct fc_args {
 	enum fc_mode mode;
 	int n_eal;			 /**< argv[0 .. n_eal - 1] are EAL's */
+	struct fc_eal_options eal;	 /**< the same, read */
 	const char *config_path;	 /**< NULL: the short form */
 	struct fc_short_option *options; /**< the short form, in the order written */
 	size_t n_options;
 	unsigned exit_idle_ms;	/**< 0: run until told to stop */
 	const char *lcores;	/**< to plan with; NULL: as the configuration says */
+	bool assume_ports;	/**< to check with: all are present */
 	const char *stats_path; /**< "-": standard output; NULL: none */
 };
 

@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 
 #include "control.h"
+#include "log.h"
 #include "notify.h"
 
 #define SHORT_PERIOD_MS 10
@@ -128,7 +129,7 @@ static void adapt(struct control *control)
 {
 	write_status(control, "");
 	if (set_timer(control) != 0)
-		fprintf(stderr, "fluxcap: cannot set a timer: %s\n", strerror(errno));
+		fc_log(FC_ERROR, "cannot set a timer: %s", strerror(errno));
 	/* A new tap gets its time to receive something. */
 	control->changed_ms = now_ms();
 }
@@ -173,7 +174,7 @@ static void watch_ports(struct control *control, uint64_t now)
 	if (findings == NULL)
 		return;
 	fc_engine_watch(control->engine, now, findings);
-	fc_findings_print(findings, stderr);
+	fc_log_findings(findings);
 	fc_findings_free(findings);
 }
 
@@ -210,7 +211,7 @@ static bool obey_signal(struct control *control)
 		fc_findings_free(reload(control).findings);
 		return false;
 	}
-	fprintf(stderr, "fluxcap: stopping on signal %u (%s)\n", info.ssi_signo,
+	fc_log(FC_NOTE, "stopping on signal %u (%s)", info.ssi_signo,
 		strsignal((int)info.ssi_signo));
 	return true;
 }
@@ -239,11 +240,11 @@ int fc_control_run(struct fc_reload *reload, struct fc_reload_queue *queue, unsi
 	int ret;
 
 	write_status(&control, "");
-	fprintf(stderr, "fluxcap: %s\n", control.status);
+	fc_log(FC_NOTE, "%s", control.status);
 	fc_notify_begin(&control.notify, control.status);
 	ret = open_all(&control);
 	if (ret != 0)
-		fprintf(stderr, "fluxcap: cannot watch signals: %s\n", strerror(-ret));
+		fc_log(FC_ERROR, "cannot watch signals: %s", strerror(-ret));
 	while (ret == 0 && !stop) {
 		struct epoll_event event;
 		int n = epoll_wait(control.poll, &event, 1, -1);

@@ -31,7 +31,7 @@ void fc_facts_of_port(const char *name, struct fc_port_facts *facts)
 	facts->socket = node_of_device(name);
 }
 
-static int node_of_cpu(unsigned id)
+int fc_facts_node_of_cpu(unsigned id)
 {
 	char path[64];
 
@@ -49,7 +49,7 @@ static uint16_t add_lcore(
 	for (uint16_t i = 0; i < n; i++)
 		if (lcores[i].id == id)
 			return n;
-	lcores[n] = (struct fc_lcore_facts){ id, node_of_cpu(id) };
+	lcores[n] = (struct fc_lcore_facts){ id, fc_facts_node_of_cpu(id) };
 	return (uint16_t)(n + 1);
 }
 

@@ -19,6 +19,9 @@
  */
 void fc_facts_of_port(const char *name, struct fc_port_facts *facts);
 
+/** The NUMA node of a CPU, -1 when the kernel does not say. */
+int fc_facts_node_of_cpu(unsigned id);
+
 /**
  * The lcores that would work: those that the configuration names, else those of a list, else one.
  *

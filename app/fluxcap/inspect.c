@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include <fc_plan.h>
+#include <fc_port_name.h>
 #include <fc_stage.h>
 
 #include "facts.h"
 #include "inspect.h"
+#include "log.h"
 
 struct fc_config *fc_inspect_load(const struct fc_args *args, struct fc_findings *findings)
 {
@@ -41,19 +43,22 @@ static int print_plan(
 	int ret = 0;
 
 	if (n_lcores == 0) {
-		fprintf(stderr, "fluxcap: --assume-lcores takes a list such as 1-3,8, not: %s\n",
+		fc_log(FC_ERROR, "--assume-lcores takes a list such as 1-3,8, not: %s",
 			args->lcores);
 		free(facts);
 		return -EINVAL;
 	}
 	if (facts == NULL)
 		return -ENOMEM;
+	fc_port_check_names(config, args->assume_ports, findings);
 	for (uint16_t i = 0; i < n_ports; i++)
 		fc_facts_of_port(names[i], &facts[i]);
 	plan = fc_plan_make(config, facts, lcores, n_lcores, findings);
 	free(facts);
-	if (plan == NULL)
+	if (plan == NULL || fc_findings_n_errors(findings) != 0) {
+		fc_plan_free(plan);
 		return -EINVAL;
+	}
 	if (args->mode == FC_MODE_PLAN)
 		ret = print_json(plan);
 	else
@@ -83,11 +88,11 @@ int fc_inspect(const struct fc_args *args)
 	if (config != NULL)
 		ret = args->mode == FC_MODE_DUMP ? print_dump(config)
 						 : print_plan(config, args, findings);
-	fc_findings_print(findings, stderr);
+	fc_log_findings(findings);
 	if (ret == -ENOMEM)
-		fprintf(stderr, "fluxcap: out of memory\n");
+		fc_log(FC_ERROR, "out of memory");
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "fluxcap: cannot write to standard output: %s\n", strerror(errno));
+		fc_log(FC_ERROR, "cannot write to standard output: %s", strerror(errno));
 		ret = -EIO;
 	}
 	fc_findings_free(findings);

@@ -7,16 +7,18 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
-#include <rte_errno.h>
 #include <rte_pdump.h>
 
 #include <fc_capture.h>
 #include <fc_engine.h>
+#include <fc_port_name.h>
 #include <fc_stage.h>
 
 #include "args.h"
 #include "control.h"
+#include "eal_start.h"
 #include "inspect.h"
+#include "log.h"
 #include "reload.h"
 #include "reload_queue.h"
 #include "stats_file.h"
@@ -33,7 +35,7 @@ static char config_path[PATH_MAX];
 
 static void print_findings(struct fc_findings **findings, const char *source)
 {
-	fc_findings_print(*findings, stderr);
+	fc_log_findings(*findings);
 	fc_findings_free(*findings);
 	*findings = fc_findings_new(source);
 }
@@ -72,17 +74,17 @@ static int operate_until_asked(const struct operation *op)
 	int ret = fc_engine_start(op->engine);
 
 	if (ret != 0) {
-		fprintf(stderr, "fluxcap: cannot start the lcores: %s\n", strerror(-ret));
+		fc_log(FC_ERROR, "cannot start the lcores: %s", strerror(-ret));
 		return ret;
 	}
 	ret = fc_reload_queue_open(&queue);
 	if (ret != 0) {
-		fprintf(stderr, "fluxcap: cannot take requests: %s\n", strerror(-ret));
+		fc_log(FC_ERROR, "cannot take requests: %s", strerror(-ret));
 		return ret;
 	}
 	if (fc_telemetry_serve(
 		    op->engine, reload.path != NULL ? reload.path : reload.source, &queue) != 0)
-		fprintf(stderr, "fluxcap: telemetry cannot be served\n");
+		fc_log(FC_WARNING, "telemetry cannot be served");
 	ret = fc_control_run(&reload, &queue, op->args->exit_idle_ms);
 	/* Nobody shall look at a port that is being closed. */
 	fc_telemetry_end();
@@ -112,7 +114,7 @@ static void operate_beside(struct operation *op)
 	int ret = pthread_create(&thread, NULL, operate, op);
 
 	if (ret != 0) {
-		fprintf(stderr, "fluxcap: cannot start the control thread: %s\n", strerror(ret));
+		fc_log(FC_ERROR, "cannot start the control thread: %s", strerror(ret));
 		return;
 	}
 	fc_engine_work(op->engine);
@@ -134,7 +136,7 @@ static int run_engine(
 	}
 	/* Without it dpdk-dumpcap cannot attach, and nothing else is missing. */
 	if (rte_pdump_init() != 0)
-		fprintf(stderr, "fluxcap: packet capture (rte_pdump) is not available\n");
+		fc_log(FC_WARNING, "packet capture (rte_pdump) is not available");
 	op = (struct operation){ engine, args, *findings, EXIT_FAILED };
 	if (fc_engine_needs_main(engine))
 		operate_beside(&op);
@@ -145,10 +147,25 @@ static int run_engine(
 	return op.status;
 }
 
+/* The configuration, with all looked at that would only be seen later otherwise. */
+static struct fc_config *load_to_run(const struct fc_args *args, struct fc_findings *findings)
+{
+	struct fc_config *config = fc_inspect_load(args, findings);
+	bool can_write = args->stats_path == NULL || fc_stats_file_check(args->stats_path) == 0;
+
+	if (config == NULL)
+		return NULL;
+	fc_port_check_interfaces(config, findings);
+	if (can_write && fc_findings_n_errors(findings) == 0)
+		return config;
+	fc_config_free(config);
+	return NULL;
+}
+
 static int run(const struct fc_args *args, char **argv)
 {
 	struct fc_findings *findings = fc_findings_new(fc_args_source(args));
-	struct fc_config *config = fc_inspect_load(args, findings);
+	struct fc_config *config = load_to_run(args, findings);
 	int ret = EXIT_BAD_USAGE;
 
 	if (config != NULL && fc_vdevs_check(args, argv, config, findings) != 0) {
@@ -159,14 +176,14 @@ static int run(const struct fc_args *args, char **argv)
 	if (config == NULL)
 		goto free_findings;
 	fc_control_block_signals();
-	if (rte_eal_init(args->n_eal, argv) < 0) {
-		fprintf(stderr, "fluxcap: EAL does not start: %s\n", rte_strerror(rte_errno));
-		ret = rte_errno == EINVAL || rte_errno == ENOTSUP ? EXIT_BAD_USAGE : EXIT_FAILED;
+	ret = fc_eal_start(args->n_eal, argv, &args->eal);
+	if (ret != 0) {
+		ret = ret == -EINVAL ? EXIT_BAD_USAGE : EXIT_FAILED;
 		fc_config_free(config);
 		goto free_findings;
 	}
 	ret = run_engine(config, args, &findings);
-	fc_findings_print(findings, stderr);
+	fc_log_findings(findings);
 	rte_eal_cleanup();
 free_findings:
 	fc_findings_free(findings);

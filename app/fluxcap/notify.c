@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "log.h"
 #include "notify.h"
 
 #ifdef FC_HAVE_SYSTEMD
@@ -16,7 +17,7 @@ static void tell(const char *text)
 	int ret = sd_notify(0, text);
 
 	if (ret < 0)
-		fprintf(stderr, "fluxcap: cannot tell systemd: %s\n", strerror(-ret));
+		fc_log(FC_WARNING, "cannot tell systemd: %s", strerror(-ret));
 }
 
 static uint64_t watchdog_us(void)
@@ -36,7 +37,7 @@ static void tell(const char *text)
 static uint64_t watchdog_us(void)
 {
 	if (getenv("NOTIFY_SOCKET") != NULL)
-		fprintf(stderr, "fluxcap: cannot tell systemd: built without libsystemd\n");
+		fc_log(FC_WARNING, "cannot tell systemd: built without libsystemd");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <fc_stage.h>
 
+#include "log.h"
 #include "reload.h"
 #include "telemetry.h"
 
@@ -88,13 +89,12 @@ static const char *reason_of(int error)
 
 static void tell(const struct fc_reload_answer *answer, int ret)
 {
-	fc_findings_print(answer->findings, stderr);
+	fc_log_findings(answer->findings);
 	if (ret == 0)
-		fprintf(stderr, "fluxcap: reloaded: %u change%s\n", answer->n_changes,
+		fc_log(FC_NOTE, "reloaded: %u change%s", answer->n_changes,
 			answer->n_changes == 1 ? "" : "s");
 	else
-		fprintf(stderr, "fluxcap: not reloaded: %s; it goes on as before\n",
-			reason_of(ret));
+		fc_log(FC_ERROR, "not reloaded: %s; it goes on as before", reason_of(ret));
 	fc_telemetry_reloaded(answer);
 }
 
@@ -107,7 +107,7 @@ struct fc_reload_answer fc_reload_do(struct fc_reload *reload, bool is_dry_run)
 	int ret;
 
 	if (answer.findings == NULL) {
-		fprintf(stderr, "fluxcap: not reloaded: out of memory\n");
+		fc_log(FC_ERROR, "not reloaded: out of memory");
 		return answer;
 	}
 	ret = carry_out(reload, &answer);
@@ -145,7 +145,7 @@ bool fc_reload_take_back(struct fc_reload *reload, uint64_t now_ms)
 	if (is_changed)
 		apply(reload->engine, change, findings);
 	if (is_changed || reload->refused == NULL || !are_equal(findings, reload->refused))
-		fc_findings_print(findings, stderr);
+		fc_log_findings(findings);
 	fc_findings_free(reload->refused);
 	reload->refused = NULL;
 	if (is_changed)

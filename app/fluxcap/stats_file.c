@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "log.h"
 #include "report.h"
 #include "stats_file.h"
 
@@ -166,7 +168,30 @@ int fc_stats_file_write(const struct fc_engine *engine, const char *path)
 
 	json_decref(root);
 	if (ret != 0)
-		fprintf(stderr, "fluxcap: %s: cannot write the statistics: %s\n", path,
+		fc_log(FC_ERROR, "%s: cannot write the statistics: %s", path, strerror(-ret));
+	return ret;
+}
+
+int fc_stats_file_check(const char *path)
+{
+	char copy[PATH_MAX];
+	const char *folder;
+	struct stat there;
+	int ret = 0;
+
+	if (strcmp(path, "-") == 0)
+		return 0;
+	snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	if (stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+		ret = -EISDIR;
+	else if (stat(folder, &there) == 0 && !S_ISDIR(there.st_mode))
+		ret = -ENOTDIR;
+	/* One that is there may be written in its place, whoever owns the folder. */
+	else if (access(path, W_OK) != 0 && access(folder, W_OK | X_OK) != 0)
+		ret = -errno;
+	if (ret != 0)
+		fc_log(FC_ERROR, "--stats-on-exit %s: the file could not be written: %s", path,
 			strerror(-ret));
 	return ret;
 }

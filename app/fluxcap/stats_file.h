@@ -13,4 +13,8 @@
  */
 int fc_stats_file_write(const struct fc_engine *engine, const char *path);
 
+/** Look at the start whether the file can be written at the end. @return 0, or -errno after a
+ * message. */
+int fc_stats_file_check(const char *path);
+
 #endif

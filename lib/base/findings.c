@@ -8,6 +8,8 @@
 #define FINDINGS_MAX 1000
 #define TEXT_SIZE    1024 /* bytes of one finding's text */
 #define PLACE_SIZE   512  /* bytes of one finding's place */
+#define SOURCE_SHOWN 4096 /* bytes of the source, which may be a long path */
+#define LINE_SIZE    (SOURCE_SHOWN + PLACE_SIZE + TEXT_SIZE + 32)
 
 struct fc_findings {
 	char *source;
@@ -131,20 +133,37 @@ struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t ind
 	return findings->list[index];
 }
 
-void fc_findings_print(const struct fc_findings *findings, FILE *stream)
+void fc_findings_tell(const struct fc_findings *findings,
+	void (*tell)(void *to, enum fc_severity severity, const char *line), void *to)
 {
+	char line[LINE_SIZE];
+
 	if (findings == NULL) {
-		fprintf(stream, "fluxcap: out of memory: what else is wrong is not known\n");
+		tell(to, FC_ERROR, "fluxcap: out of memory: what else is wrong is not known\n");
 		return;
 	}
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct fc_finding *finding = &findings->list[i];
 
-		fprintf(stream, "%s: %s%s%s%s\n", findings->source, finding->place,
-			finding->place[0] == '\0' ? "" : ": ",
+		snprintf(line, sizeof(line), "%.*s: %s%s%s%s\n", SOURCE_SHOWN, findings->source,
+			finding->place, finding->place[0] == '\0' ? "" : ": ",
 			finding->severity == FC_WARNING ? "warning: " : "", finding->text);
+		tell(to, finding->severity, line);
 	}
-	if (findings->n_lost > 0)
-		fprintf(stream, "%s: %zu more findings are not shown\n", findings->source,
-			findings->n_lost);
+	if (findings->n_lost > 0) {
+		snprintf(line, sizeof(line), "%.*s: %zu more findings are not shown\n",
+			SOURCE_SHOWN, findings->source, findings->n_lost);
+		tell(to, findings->n_errors > 0 ? FC_ERROR : FC_WARNING, line);
+	}
+}
+
+static void print_line(void *to, enum fc_severity severity, const char *line)
+{
+	(void)severity;
+	fputs(line, to);
+}
+
+void fc_findings_print(const struct fc_findings *findings, FILE *stream)
+{
+	fc_findings_tell(findings, print_line, stream);
 }

@@ -8,10 +8,9 @@
 #include <rte_malloc.h>
 
 #include "generation.h"
+#include "missing_port.h"
 #include "old_pools.h"
 #include "plug.h"
-
-#define PLACE_SIZE (FC_NAME_SIZE + 16)
 
 static uint16_t find_lcores(struct fc_lcore_facts lcores[FC_MAX_LCORES])
 {
@@ -28,44 +27,6 @@ static uint16_t find_lcores(struct fc_lcore_facts lcores[FC_MAX_LCORES])
 	return n;
 }
 
-static void list_ports(char *text, size_t size)
-{
-	char name[RTE_ETH_NAME_MAX_LEN];
-	size_t used = 0;
-	uint16_t id;
-
-	snprintf(text, size, "none");
-	RTE_ETH_FOREACH_DEV (id) {
-		if (used < size && rte_eth_dev_get_name_by_port(id, name) == 0)
-			used += (size_t)snprintf(
-				text + used, size - used, "%s%s", used == 0 ? "" : ", ", name);
-	}
-}
-
-static void report_missing_port(
-	const struct fc_config *config, const char *name, struct fc_findings *findings)
-{
-	const char *mend = strchr(name, ':') != NULL ? "bind it to vfio-pci (dpdk-devbind.py "
-						       "--bind=vfio-pci) and allow it with -a"
-						     : "create it with --vdev";
-	char place[PLACE_SIZE + 16], known[256];
-
-	list_ports(known, sizeof(known));
-	for (unsigned i = 0; i < (unsigned)config->n_taps + config->n_outputs; i++) {
-		bool is_tap = i < config->n_taps;
-		const char *owner =
-			is_tap ? config->taps[i].name : config->outputs[i - config->n_taps].name;
-		const char *port =
-			is_tap ? config->taps[i].port : config->outputs[i - config->n_taps].port;
-
-		if (strcmp(port, name) != 0)
-			continue;
-		snprintf(place, sizeof(place), "%s.%s.port", is_tap ? "taps" : "outputs", owner);
-		fc_findings_add(findings, FC_ERROR, place, "EAL has no port '%s' (it has: %s); %s",
-			name, known, mend);
-	}
-}
-
 static bool is_optional(const struct fc_config *config, const char *name)
 {
 	const struct fc_port_config *port = fc_config_port(config, name);
@@ -79,7 +40,7 @@ static void do_without(const char *name, struct fc_port_facts *facts, struct fc_
 
 	fc_plan_assume_port(name, facts);
 	facts->is_absent = true;
-	list_ports(known, sizeof(known));
+	fc_missing_port_list(known, sizeof(known));
 	snprintf(place, sizeof(place), "ports.%s", name);
 	fc_findings_add(findings, FC_WARNING, place,
 		"EAL has no such port (it has: %s); it is optional, so fluxcap runs without it",
@@ -131,7 +92,7 @@ static int learn_port(struct fc_engine *engine, const struct fc_config *config, 
 		do_without(name, facts, findings);
 		return 0;
 	}
-	report_missing_port(config, name, findings);
+	fc_missing_port_report(config, name, findings);
 	return -EINVAL;
 }
 

@@ -61,8 +61,17 @@ size_t fc_findings_count(const struct fc_findings *findings);
 /** Finding number @p index, 0 <= index < fc_findings_count(), in the order of their adding. */
 struct fc_finding fc_findings_get(const struct fc_findings *findings, size_t index);
 
-/** Print one line per finding, "SOURCE: PLACE: TEXT" (a warning: "SOURCE: PLACE: warning: TEXT");
- * of NULL, that memory ran out. */
+/**
+ * Give one line per finding, "SOURCE: PLACE: TEXT" (a warning: "SOURCE: PLACE: warning: TEXT"),
+ * with its newline; of NULL, that memory ran out.
+ *
+ * @param tell  Gets each of them; the line is gone when it returns.
+ * @param to    Goes to @p tell.
+ */
+void fc_findings_tell(const struct fc_findings *findings,
+	void (*tell)(void *to, enum fc_severity severity, const char *line), void *to);
+
+/** Print the lines of fc_findings_tell(). */
 void fc_findings_print(const struct fc_findings *findings, FILE *stream);
 
 #endif
