@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "inspect.h"
 #include "log.h"
+#include "vdevs.h"
 
 struct fc_config *fc_inspect_load(const struct fc_args *args, struct fc_findings *findings)
 {
@@ -51,6 +52,8 @@ static int print_plan(
 	if (facts == NULL)
 		return -ENOMEM;
 	fc_port_check_names(config, args->assume_ports, findings);
+	if (!args->assume_ports)
+		fc_vdevs_check(args, config, findings);
 	for (uint16_t i = 0; i < n_ports; i++)
 		fc_facts_of_port(names[i], &facts[i]);
 	plan = fc_plan_make(config, facts, lcores, n_lcores, findings);

@@ -156,6 +156,7 @@ static struct fc_config *load_to_run(const struct fc_args *args, struct fc_findi
 	if (config == NULL)
 		return NULL;
 	fc_port_check_interfaces(config, findings);
+	fc_vdevs_check(args, config, findings);
 	if (can_write && fc_findings_n_errors(findings) == 0)
 		return config;
 	fc_config_free(config);
@@ -168,10 +169,6 @@ static int run(const struct fc_args *args, char **argv)
 	struct fc_config *config = load_to_run(args, findings);
 	int ret = EXIT_BAD_USAGE;
 
-	if (config != NULL && fc_vdevs_check(args, argv, config, findings) != 0) {
-		fc_config_free(config);
-		config = NULL;
-	}
 	print_findings(&findings, fc_args_source(args));
 	if (config == NULL)
 		goto free_findings;

@@ -8,19 +8,6 @@
 
 #include "vdevs.h"
 
-/* The value of a --vdev at argv[i], NULL: it is none. getopt takes it abbreviated, too. */
-static const char *read_vdev(const struct fc_args *args, char *const *argv, int i)
-{
-	static const char option[] = "--vdev";
-	size_t n = strcspn(argv[i], "=");
-
-	if (n < sizeof("--vd") - 1 || n >= sizeof(option) || strncmp(argv[i], option, n) != 0)
-		return NULL;
-	if (argv[i][n] == '=')
-		return argv[i] + n + 1;
-	return i + 1 < args->n_eal ? argv[i + 1] : NULL;
-}
-
 static bool has_vdev(const struct fc_vdev *vdevs, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
@@ -44,21 +31,21 @@ static size_t list_configured(const struct fc_config *config, struct fc_vdev *vd
 	return n;
 }
 
-int fc_vdevs_check(const struct fc_args *args, char *const *argv, const struct fc_config *config,
-	struct fc_findings *findings)
+int fc_vdevs_check(
+	const struct fc_args *args, const struct fc_config *config, struct fc_findings *findings)
 {
-	size_t n_most = (size_t)args->n_eal + FC_MAX_TAPS + FC_MAX_OUTPUTS, n = 0, n_own;
-	struct fc_vdev *vdevs = calloc(n_most, sizeof(*vdevs));
+	size_t n_own = args->eal.n_vdevs, n = 0;
+	struct fc_vdev *vdevs = calloc(n_own + FC_MAX_TAPS + FC_MAX_OUTPUTS, sizeof(*vdevs));
 	int ret;
 
 	if (vdevs == NULL) {
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 		return -1;
 	}
-	for (int i = 1; i < args->n_eal; i++) {
-		const char *value = read_vdev(args, argv, i);
-		size_t n_name = value != NULL ? strcspn(value, ",") : 0;
-		char *name = value != NULL ? strndup(value, n_name) : NULL;
+	for (size_t i = 0; i < n_own; i++) {
+		const char *value = args->eal.vdevs[i];
+		size_t n_name = strcspn(value, ",");
+		char *name = strndup(value, n_name);
 
 		if (name != NULL)
 			vdevs[n++] = (struct fc_vdev){ name,

@@ -11,10 +11,9 @@
  * Check the files of the virtual devices that EAL's arguments and the configuration ask for, before
  * EAL opens any: see fc_capture_check().
  *
- * @param argv  As main() got it.
- * @return      0, or -1 with errors in @p findings.
+ * @return  0, or -1 with errors in @p findings.
  */
-int fc_vdevs_check(const struct fc_args *args, char *const *argv, const struct fc_config *config,
-	struct fc_findings *findings);
+int fc_vdevs_check(
+	const struct fc_args *args, const struct fc_config *config, struct fc_findings *findings);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <net/if.h>
 
@@ -67,13 +65,14 @@ static unsigned free_number(const struct fc_config *config, const char *interfac
 	}
 }
 
-static void explain_interface(const struct fc_config *config, const char *name, const char *verb,
-	char *text, size_t size)
+static void explain_interface(
+	const struct fc_config *config, const char *name, const char *verb, char *text, size_t size)
 {
 	unsigned number = free_number(config, name);
 
 	snprintf(text, size,
-		"'%s' %s an interface of the kernel, which is no port by itself; have a port made of "
+		"'%s' %s an interface of the kernel, which is no port by itself; have a port made "
+		"of "
 		"it: \"port\": \"net_af_packet%u\" with '--vdev net_af_packet%u,iface=%s' among "
 		"EAL's options, or with \"ports\": { \"net_af_packet%u\": { \"devargs\": "
 		"\"iface=%s\" } }",
@@ -212,6 +211,4 @@ void fc_port_explain_args(const char *args, char *text, size_t size)
 	text[0] = '\0';
 	if (find_value(args, "iface", value, sizeof(value)) && if_nametoindex(value) == 0)
 		snprintf(text, size, "there is no interface '%s' here", value);
-	else if (find_value(args, "rx_pcap", value, sizeof(value)) && access(value, R_OK) != 0)
-		snprintf(text, size, "%s: %s", value, strerror(errno));
 }

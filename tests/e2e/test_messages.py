@@ -143,10 +143,14 @@ def test_a_vdev_that_fails(write, prefix, arguments, reason, by_devargs):
 
 
 def test_a_capture_that_is_not_there(write, prefix):
-    done = run_eal(prefix, own=("-c", write("net_pcap0")),
-                   vdevs=NULLS + ("--vdev", "net_pcap0,rx_pcap=/nowhere/in.pcap"))
-    assert done.returncode == 2
-    assert "/nowhere/in.pcap: No such file or directory" in last_words(done)[-1]
+    said = "port net_pcap0: /nowhere/in.pcap cannot be read: No such file or directory"
+    vdev = ("--vdev", "net_pcap0,rx_pcap=/nowhere/in.pcap")
+    done = run_eal(prefix, own=("-c", write("net_pcap0")), vdevs=NULLS + vdev)
+    assert done.returncode == 2 and said in last_words(done)[-1]
+    done = fluxcap("--check", write("net_pcap0", net_pcap0={"devargs": vdev[1].split(",")[1]}))
+    assert done.returncode == 2 and said in last_words(done)[-1]
+    done = fluxcap(*vdev, "--", "--check", write("net_pcap0"))
+    assert done.returncode == 2 and said in last_words(done)[-1]
 
 
 def test_a_vdev_that_nothing_makes(prefix):

@@ -51,7 +51,7 @@ void fc_port_check_names(
 
 /**
  * Say what is wrong with the arguments of a virtual device as far as this machine shows it: an
- * interface or a file that is not there.
+ * interface that is not there.
  *
  * @param args  As behind the name in --vdev.
  * @param text  Gets a phrase, "" when nothing is seen.
