@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
-#include <rte_pdump.h>
 
 #include <fc_capture.h>
 #include <fc_engine.h>
@@ -98,7 +97,8 @@ static void *operate(void *arg)
 	int ret = operate_until_asked(op);
 
 	fc_engine_stop(op->engine, DRAIN_MS);
-	fc_engine_check_pools(op->engine, op->findings);
+	if (!fc_engine_is_stuck())
+		fc_engine_check_pools(op->engine, op->findings);
 	fc_capture_report(op->findings);
 	if (op->args->stats_path != NULL &&
 		fc_stats_file_write(op->engine, op->args->stats_path) != 0)
@@ -135,14 +135,18 @@ static int run_engine(
 		return ret == -EINVAL ? EXIT_BAD_USAGE : EXIT_FAILED;
 	}
 	/* Without it dpdk-dumpcap cannot attach, and nothing else is missing. */
-	if (rte_pdump_init() != 0)
-		fc_log(FC_WARNING, "packet capture (rte_pdump) is not available");
+	ret = fc_engine_offer_captures();
+	if (ret != 0)
+		fc_log(FC_WARNING, "dpdk-dumpcap cannot be served: %s", strerror(-ret));
 	op = (struct operation){ engine, args, *findings, EXIT_FAILED };
 	if (fc_engine_needs_main(engine))
 		operate_beside(&op);
 	else
 		operate(&op);
-	rte_pdump_uninit();
+	if (fc_engine_is_stuck()) { /* the kernel cleans up */
+		fc_findings_print(*findings, stderr);
+		_exit(op.status);
+	}
 	fc_engine_free(engine);
 	return op.status;
 }

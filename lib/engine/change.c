@@ -10,6 +10,7 @@
 
 #include <fc_config_compare.h>
 
+#include "pdump.h"
 #include "change.h"
 #include "generation.h"
 #include "lanes.h"
@@ -153,6 +154,13 @@ int fc_engine_prepare(struct fc_engine *engine, struct fc_config *config,
 	if (change == NULL) {
 		fc_findings_add(findings, FC_ERROR, "", "out of memory");
 		return -ENOMEM;
+	}
+	if (fc_pdump_is_stuck()) {
+		fc_findings_add(findings, FC_ERROR, "",
+			"EAL's shared memory is locked by a process that was killed; restart "
+			"fluxcap");
+		free(change);
+		return -EBUSY;
 	}
 	close_leaving(engine);
 	free_old_pools(engine);

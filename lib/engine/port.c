@@ -12,6 +12,7 @@
 
 #include "driver.h"
 #include "interface.h"
+#include "pdump.h"
 #include "port_counts.h"
 #include "port_interface.h"
 #include "port_setup.h"
@@ -92,6 +93,13 @@ static enum fc_port_state look_at(const struct fc_port *port)
 	return link.link_status == RTE_ETH_LINK_UP ? FC_PORT_RUNNING : FC_PORT_DOWN;
 }
 
+/* dpdk-dumpcap takes it away when it ends. */
+static void reopen_ears(const struct fc_port *port)
+{
+	if (port->is_promiscuous && rte_eth_promiscuous_get(port->id) == 0)
+		rte_eth_promiscuous_enable(port->id);
+}
+
 void fc_port_look(struct fc_port *port, uint64_t now_ms)
 {
 	bool is_removed = atomic_load_explicit(&port->is_removed, memory_order_relaxed);
@@ -106,6 +114,8 @@ void fc_port_look(struct fc_port *port, uint64_t now_ms)
 		state = look_at(port);
 		fc_port_look_at_interface(port);
 	}
+	if (state != FC_PORT_GONE)
+		reopen_ears(port);
 	port->next_look_ms =
 		now_ms + RTE_MAX((uint64_t)FC_PORT_LOOK_MS, (clock_ms() - before_ms) * LOOK_REST);
 	fc_link_watch_note(&port->watch, state, now_ms);
@@ -217,6 +227,7 @@ static int reconfigure(struct fc_port *port, struct fc_findings *findings)
 	struct rte_eth_dev_info info;
 	int ret, n_tx;
 
+	fc_pdump_leave_port(port->id);
 	pthread_mutex_lock(&port->lock);
 	/* Between these two lies whatever the driver forgets when it is started. */
 	fc_port_read_counts(port);
@@ -264,6 +275,7 @@ void fc_port_stop(struct fc_port *port)
 	if (!port->is_started)
 		return;
 	forget_removal(port);
+	fc_pdump_leave_port(port->id);
 	pthread_mutex_lock(&port->lock);
 	fc_port_read_counts(port);
 	port->seen = (struct fc_port_counts){ 0 }; /* it is another device that begins to count */

@@ -57,6 +57,7 @@ struct fc_port {
 	_Atomic bool only_8021q;	   /* and only one of TPID 0x8100 counts as one */
 	struct rte_mempool *rx_pool;	   /* of its rx queues, NULL: none; belongs to the engine */
 	bool is_started;
+	bool is_promiscuous;	   /* shall be, and could be made so */
 	bool is_leaving;	   /* it is gone, and waits for the lcores to know it */
 	uint32_t left_at;	   /* see lane.h: the epoch in which they do */
 	_Atomic bool is_gone;	   /* it is not there; control: wo, lcores: ro */

@@ -202,8 +202,12 @@ static int hear(struct fc_port *port, enum fc_hearing hearing)
 		ret = rte_eth_allmulticast_enable(port->id);
 	else if (rte_eth_allmulticast_get(port->id) == 1)
 		rte_eth_allmulticast_disable(port->id);
-	if (hearing == FC_HEARS_ALL || ret == -ENOTSUP)
-		return rte_eth_promiscuous_enable(port->id);
+	port->is_promiscuous = false;
+	if (hearing == FC_HEARS_ALL || ret == -ENOTSUP) {
+		ret = rte_eth_promiscuous_enable(port->id);
+		port->is_promiscuous = ret == 0;
+		return ret;
+	}
 	if (rte_eth_promiscuous_get(port->id) == 1)
 		rte_eth_promiscuous_disable(port->id);
 	return ret;

@@ -10,6 +10,7 @@
 #include "generation.h"
 #include "lanes.h"
 #include "old_pools.h"
+#include "pdump.h"
 #include "plug.h"
 #include "pool.h"
 #include "port_interface.h"
@@ -76,6 +77,11 @@ int fc_engine_start(struct fc_engine *engine)
 		if (&engine->lanes[now->lane_of[l]] != ours)
 			ret = fc_engine_launch(&engine->lanes[now->lane_of[l]]);
 	return ret;
+}
+
+int fc_engine_offer_captures(void)
+{
+	return fc_pdump_open();
 }
 
 bool fc_engine_has_advanced(struct fc_engine *engine)
@@ -178,8 +184,15 @@ void fc_engine_stop(struct fc_engine *engine, unsigned patience_ms)
 		nanosleep(&a_millisecond, NULL);
 	rte_eal_mp_wait_lcore();
 	engine->is_running = false;
+	fc_pdump_close();
 	discard_rest(engine);
-	close_ports(engine);
+	if (!fc_pdump_is_stuck())
+		close_ports(engine);
+}
+
+bool fc_engine_is_stuck(void)
+{
+	return fc_pdump_is_stuck();
 }
 
 void fc_engine_check_pools(const struct fc_engine *engine, struct fc_findings *findings)
@@ -264,6 +277,7 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 	fc_old_pools_reap(engine);
 	fc_generation_flush_pools(engine->now);
 	fc_capture_tell(findings);
+	fc_pdump_watch(engine, now_ms, findings);
 	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
 		struct fc_port *port = engine->now->ports[i];
 
@@ -287,7 +301,7 @@ bool fc_engine_has_returned(struct fc_engine *engine, uint64_t now_ms)
 {
 	bool has_returned = false;
 
-	if (now_ms < engine->next_return_ms)
+	if (now_ms < engine->next_return_ms || fc_pdump_is_stuck())
 		return false;
 	for (uint16_t i = 0; i < engine->now->plan->n_ports; i++) {
 		if (engine->now->ports[i]->is_started)

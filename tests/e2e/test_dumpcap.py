@@ -5,61 +5,25 @@
 It is a second DPDK process, so it needs shared memory, and that is huge pages.
 """
 
-import contextlib
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
 import frames as fr
-
-PAGES = 512  # of 2 MiB
-NR_HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
-
-
-def free_pages():
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("HugePages_Free:"):
-            return int(line.split()[1])
-    return 0
-
-
-def restore_pages(before, ours):
-    """Give the pages back, unless somebody else has changed their number since."""
-    if int(NR_HUGEPAGES.read_text()) == ours:
-        NR_HUGEPAGES.write_text(before)
+import hugepages
 
 
 @pytest.fixture
 def huge_folder(tmp_path):
-    """A hugetlbfs of the test's own with enough free pages; all of it undone afterwards."""
-    folder = tmp_path / "huge"
-    folder.mkdir()
-    with contextlib.ExitStack() as undo:
-        before = NR_HUGEPAGES.read_text() if NR_HUGEPAGES.exists() else None
-        if before is None or "hugetlbfs" not in Path("/proc/filesystems").read_text():
-            pytest.skip("this kernel has no huge pages")
-        if free_pages() < PAGES:
-            wanted = int(before) - free_pages() + PAGES
-            undo.callback(restore_pages, before, wanted)
-            NR_HUGEPAGES.write_text(str(wanted))
-            if free_pages() < PAGES:
-                pytest.skip(f"no {PAGES} free huge pages to be had, only {free_pages()}")
-        mounted = subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", folder],
-                                 capture_output=True, text=True, timeout=60, check=False)
-        if mounted.returncode != 0:
-            pytest.skip(f"cannot mount hugetlbfs: {mounted.stderr.strip()}")
-        undo.callback(subprocess.run, ["umount", folder], timeout=60, check=True)
+    with hugepages.mounted(tmp_path / "huge") as folder:
         yield folder
 
 
 @pytest.fixture
 def short_path():
-    """A file with a short name: net_pcap tells a second process 63 bytes of its arguments."""
-    with tempfile.NamedTemporaryFile(prefix="fc-", suffix=".pcap", dir="/tmp") as file:
-        yield file.name
+    with hugepages.short_path() as path:
+        yield path
 
 
 @pytest.fixture(params=[1, 2], ids=["1-lcore", "2-lcores"])
@@ -71,15 +35,7 @@ def running(request, rig, huge_folder, short_path):
     rig.output("x", "a", port=rig.vdev("net_null"))
     rig.output("y", "a", port=rig.vdev("net_null"), vlan={"push": 77}, truncate=64)
     rig.lcores = {"idle_us": 100}
-    original = rig.eal_arguments
-
-    def with_huge_pages():
-        words = original()
-        at = words.index("--no-huge")
-        words[at:at + 3] = ["--huge-dir", str(huge_folder)]
-        return words
-
-    rig.eal_arguments = with_huge_pages
+    hugepages.use(rig, huge_folder)
     with rig.start() as one:
         one.wait_sent("x", 100)
         yield one

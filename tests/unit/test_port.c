@@ -126,6 +126,24 @@ static void test_ring(void **state)
 	assert_int_equal(rte_vdev_uninit("net_ring0"), 0);
 }
 
+/* dpdk-dumpcap makes a port promiscuous, and when it ends it takes that away. */
+static void test_promiscuous_again(void **state)
+{
+	struct fc_findings *findings = fc_findings_new("test");
+	struct fc_plan_port plan = { .n_rx_queues = 1, .rx_descriptors = 256, .is_tap = true };
+	struct fc_port port = { .rx_pool = *state };
+
+	begin("net_ring0", "", &plan.facts);
+	assert_int_equal(fc_port_start(&port, &plan, findings), 0);
+	assert_int_equal(rte_eth_promiscuous_get(port.id), 1);
+	assert_int_equal(rte_eth_promiscuous_disable(port.id), 0);
+	fc_port_look(&port, port.next_look_ms);
+	assert_int_equal(rte_eth_promiscuous_get(port.id), 1);
+	fc_port_stop(&port);
+	assert_int_equal(rte_vdev_uninit("net_ring0"), 0);
+	fc_findings_free(findings);
+}
+
 static void run_command(const char *command)
 {
 	if (system(command) != 0)
@@ -437,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_promiscuous_again),
 		cmocka_unit_test(test_pcap),
 		cmocka_unit_test(test_pcap_interface),
 		cmocka_unit_test(test_direction),

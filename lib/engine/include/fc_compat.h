@@ -24,4 +24,16 @@ static inline int fc_tel_add_number(struct rte_tel_data *data, const char *name,
 #endif
 }
 
+/*
+ * What rte_pcapng_write_packets() of the process that writes a capture expects of each packet's
+ * block: the TSC in place of a time, and everything in one segment.
+ */
+#if RTE_VERSION < RTE_VERSION_NUM(23, 11, 0, 0)
+#define FC_PCAPNG_TIME_IS_CYCLES 0
+#define FC_PCAPNG_IS_LINEAR	 0
+#else
+#define FC_PCAPNG_TIME_IS_CYCLES 1
+#define FC_PCAPNG_IS_LINEAR	 1
+#endif
+
 #endif

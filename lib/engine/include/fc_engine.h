@@ -89,6 +89,21 @@ bool fc_engine_has_returned(struct fc_engine *engine, uint64_t now_ms);
 int fc_engine_start(struct fc_engine *engine);
 
 /**
+ * Let other DPDK processes such as dpdk-dumpcap capture what the ports receive and send, until
+ * fc_engine_stop(). fc_engine_watch() looks after them.
+ *
+ * @return  0; -errno when memory does not suffice. Control thread.
+ */
+int fc_engine_offer_captures(void);
+
+/**
+ * Whether another process has died with EAL's shared memory locked. Then fc_engine_prepare() fails
+ * with -EBUSY; after fc_engine_stop(), which leaves the ports open, only the counters can be read,
+ * and neither fc_engine_free() nor rte_eal_cleanup() would return. Control thread.
+ */
+bool fc_engine_is_stuck(void);
+
+/**
  * Whether the main lcore works too, as it does when EAL has no other. Then the control thread must
  * be another one, and the main thread calls fc_engine_work().
  */
