@@ -5,6 +5,8 @@
 tshark reads the numbers, kernels are the hosts at the other ends, scapy is who sends into tunnels.
 """
 
+import re
+
 import pytest
 
 import frames as fr
@@ -304,6 +306,30 @@ def test_a_port_that_only_sent_receives_too(reload_rig, network):
         result = running.stop()
     assert tp.same_frames(seen, sent)
     assert tp.same_frames(result.frames("file"), returned)
+
+
+def test_a_port_hears_while_it_has_a_tunnel(reload_rig, namespace):
+    """Neighbour solicitations are multicast, which net_af_packet hears only when promiscuous; the
+    kernel says whether it is: the same by a reload as by a start."""
+    def promiscuity():
+        shown = namespace.execute("ip", "-d", "link", "show", "wire0")
+        return int(re.search(r"promiscuity (\d+)", shown)[1])
+
+    rig = reload_rig
+    encap = tunnels.Tunnel("vxlan", 6, 1, key=5).encap()
+    namespace.veth("wire0", "wire1")
+    with wire_tap(rig, namespace):
+        rig.output("x", "a", port=rig.vdev("net_af_packet", iface="wire0"))
+        with rig.start() as running:
+            for with_tunnel in (False, True, True, False, True):
+                rig.outputs["x"] = changed(rig.outputs["x"], encap=encap if with_tunnel else None)
+                running.reload()
+                assert promiscuity() == with_tunnel
+            running.stop()
+        assert promiscuity() == 0
+        with rig.start() as running:
+            assert promiscuity() == 1
+            running.stop()
 
 
 def test_fragments_wait_through_a_reload(reload_rig, namespace, tmp_path):

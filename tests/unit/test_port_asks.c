@@ -5,6 +5,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <rte_random.h>
+#include <rte_thash.h>
+
 #include "driver.h"
 #include "nic_rig.h"
 #include "plan_rig.h"
@@ -201,6 +204,42 @@ static void test_rx_queues(void **state)
 		assert_int_equal(rig_ports[1].conf.rxmode.mq_mode, RTE_ETH_MQ_RX_NONE);
 		end(&s);
 	}
+}
+
+/* With the key that is asked for, both directions of a flow come in one queue, and flows differ. */
+static void test_both_directions(void **state)
+{
+	enum { N = 1000, N_QUEUES = 4, V6_WORDS = 9 };
+	unsigned n_in[N_QUEUES] = { 0 };
+	struct setup s;
+
+	(void)state;
+	begin(&s, find_driver("net_ice"), QUEUES);
+	start(&s);
+	for (unsigned i = 0; i < N; i++) {
+		/* Source and destination addresses, then ports. */
+		uint32_t there[V6_WORDS], back[V6_WORDS];
+		uint32_t hash;
+
+		for (unsigned w = 0; w < V6_WORDS; w++)
+			there[w] = (uint32_t)rte_rand();
+		memcpy(back, there + 4, 16);
+		memcpy(back + 4, there, 16);
+		back[8] = there[8] << 16 | there[8] >> 16;
+		hash = rte_softrss(there, V6_WORDS, rig_ports[0].key);
+		assert_int_equal(hash, rte_softrss(back, V6_WORDS, rig_ports[0].key));
+		n_in[hash % N_QUEUES]++;
+		/* The same of IPv4: two addresses, then ports. */
+		there[2] = there[8];
+		back[0] = there[1];
+		back[1] = there[0];
+		back[2] = back[8];
+		assert_int_equal(rte_softrss(there, 3, rig_ports[0].key),
+			rte_softrss(back, 3, rig_ports[0].key));
+	}
+	for (unsigned q = 0; q < N_QUEUES; q++)
+		assert_in_range(n_in[q], N / N_QUEUES / 2, N / N_QUEUES * 2);
+	end(&s);
 }
 
 /* The rx queues are made for the MTU of configuring. */
@@ -484,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_flow_control_of_the_kernel),
 		cmocka_unit_test(test_rx_queues),
+		cmocka_unit_test(test_both_directions),
 		cmocka_unit_test(test_mtu),
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_limits_of_sending),
