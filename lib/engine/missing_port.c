@@ -8,6 +8,7 @@
 
 #include <fc_port_name.h>
 
+#include "holder.h"
 #include "missing_port.h"
 
 #define MEND_SIZE 512
@@ -58,7 +59,7 @@ static void mend_pci(const char *name, char *mend)
 {
 	struct rte_devargs *any = NULL;
 	bool has_list = false;
-	char driver[64];
+	char driver[64], holder[256];
 
 	RTE_EAL_DEVARGS_FOREACH("pci", any)
 	has_list = true;
@@ -72,6 +73,8 @@ static void mend_pci(const char *name, char *mend)
 			"it is %s%s: 'fluxcap-host prepare' gives it to vfio-pci, if fluxcap's "
 			"driver needs that",
 			driver[0] != '\0' ? "with " : "without a driver", driver);
+	else if (fc_holder_find(name, holder, sizeof(holder)))
+		snprintf(mend, MEND_SIZE, "%s has it open, and it can have one owner only", holder);
 	else
 		snprintf(mend, MEND_SIZE,
 			"it is with %s, and could not be opened: EAL's messages above say why",

@@ -202,3 +202,40 @@ def test_counters_of_the_nic_only_grow(box):
         assert running.tap("t")["rx_errors"] == errors
     box.carry(VMXNET3, corpus(98, LENGTHS), [SECOND])
     assert running.stop() == 0, running.text()
+
+
+def test_a_nic_that_another_fluxcap_has(box):
+    """It is named, with what tells the instances apart; neither comes to harm."""
+    running = box.start(one_to(box, SECOND))
+    wait_running(running)
+    machine = box.machine
+    machine.ask("write_file", path="/share/second.args", text="-l 0-1\n--file-prefix second\n")
+    machine.ask("write_file", path="/share/second.json", text=json.dumps(
+        one_to(box, SECOND, tap=VMXNET3)))
+    done = machine.run("fluxcap-run", "/share/second.args", "/share/second.json")
+    assert done["status"] == 2, done
+    assert f"process {running.pid} (fluxcap, --file-prefix vfio) has it open" in done["stderr"]
+    box.carry(E1000E, corpus(99, LENGTHS), [SECOND])
+    assert running.stop() == 0, running.text()
+
+
+def test_flow_control_of_a_kernel_interface(box):
+    """net_af_packet cannot switch it off, and says how to; the last case, since a NIC goes back."""
+    assert box.host("undo")["status"] == 0
+    box.prepare(one_to(box, VMXNET3, tap=VIRTIO))
+    name = box.interface(SECOND)
+    box.machine.do("ip", "link", "set", name, "up")
+    wait_for(lambda: "Link detected: yes" in box.machine.do("ethtool", name), "link", 30, 0.5)
+    config = one_to(box, VMXNET3, tap=VIRTIO)
+    config["outputs"]["k"] = {"port": "net_af_packet0", "from": ["t"]}
+    running = box.start(config, f"-l 0-1\n--vdev net_af_packet0,iface={name}")
+    shown = box.machine.do("ethtool", "-a", name)
+    is_on = re.search(r"^[RT]X:\s+on$", shown, re.MULTILINE) is not None
+    said = f"ethtool -A {name} autoneg off rx off tx off"
+    assert (said in running.text()) == is_on, shown
+    assert is_on, f"the case shows nothing: {shown}"
+    assert running.stop() == 0, running.text()
+    box.machine.do(*said.split())
+    running = box.start(config, f"-l 0-1\n--vdev net_af_packet0,iface={name}")
+    assert "ethtool -A" not in running.text()
+    assert running.stop() == 0, running.text()
