@@ -88,12 +88,39 @@ static void check_taps_used(const struct fc_config *config, struct fc_findings *
 	}
 }
 
+/* What a tap has received, sent out where it came from, is received again where the wire or the
+ * switch returns it. A tunnel's port is to have both directions. */
+static void check_returns(const struct fc_config *config, struct fc_findings *findings)
+{
+	char place[FC_PLACE_SIZE];
+
+	for (size_t i = 0; i < config->n_outputs; i++) {
+		const struct fc_output_config *output = &config->outputs[i];
+
+		for (size_t j = 0; j < output->n_from; j++) {
+			const struct fc_tap_config *tap = &config->taps[output->from[j]];
+
+			if (strcmp(tap->port, output->port) != 0 || has_decap(tap) ||
+				output->encap.type != FC_TUNNEL_NONE)
+				continue;
+			snprintf(place, sizeof(place), "outputs.%s.port", output->name);
+			fc_findings_add(findings, FC_WARNING, place,
+				"sends what tap '%s' receives out of the port that it came in by, "
+				"%s; is "
+				"another port meant?",
+				tap->name, tap->port);
+		}
+	}
+}
+
 void fc_config_check(const struct fc_config *config, bool complete, struct fc_findings *findings)
 {
 	check_tap_ports(config, findings);
 	check_ports_used(config, findings);
 	fc_config_check_tunnels(config, complete, findings);
 	/* Where something could not be read, a tap may be used by just that. */
-	if (complete)
-		check_taps_used(config, findings);
+	if (!complete)
+		return;
+	check_taps_used(config, findings);
+	check_returns(config, findings);
 }

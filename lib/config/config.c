@@ -26,6 +26,9 @@ struct fc_config *fc_config_build(
 		fc_table_preset(&decoder, &fc_root_table, config);
 		fc_table_decode(&decoder, &fc_root_table, root, config);
 		fc_config_check(config, fc_findings_n_errors(findings) == n_errors, findings);
+		if (checks != NULL && checks->whole != NULL &&
+			fc_findings_n_errors(findings) == n_errors)
+			checks->whole(config, findings);
 	} else {
 		fc_decoder_mismatch(&decoder, "an object with 'taps' and 'outputs'", root);
 	}

@@ -323,6 +323,11 @@ struct fc_plan *fc_plan_make_beside(const struct fc_config *config,
 		return NULL;
 	}
 	connect_ports(plan, facts);
+	if (plan->n_ports > RTE_MAX_ETHPORTS)
+		fc_findings_add(findings, FC_ERROR, "ports",
+			"%u ports are used, and this DPDK is built for %d (RTE_MAX_ETHPORTS); have "
+			"outputs share a port, or build DPDK with -Dmax_ethports=%u",
+			plan->n_ports, RTE_MAX_ETHPORTS, plan->n_ports);
 	for (uint16_t i = 0; i < plan->n_ports; i++)
 		plan_port(&plan->ports[i], fc_config_port(config, plan->ports[i].facts.name),
 			findings);

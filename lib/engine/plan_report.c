@@ -66,6 +66,35 @@ void fc_plan_lane_ports(const struct fc_plan *plan, uint16_t lane, char *text, s
 	}
 }
 
+/* Append a name, or "..." where it does not fit; false: nothing does any more. */
+static bool append_user(char *text, size_t size, const char *kind, const char *name)
+{
+	static const char more[] = ", ...";
+	size_t used = strlen(text);
+	const char *separator = used != 0 ? ", " : "";
+
+	if (used + strlen(separator) + strlen(kind) + strlen(name) + sizeof(more) > size) {
+		snprintf(text + used, size - used, "%s", more);
+		return false;
+	}
+	snprintf(text + used, size - used, "%s%s%s", separator, kind, name);
+	return true;
+}
+
+void fc_plan_port_users(const struct fc_plan *plan, uint16_t port, char *text, size_t size)
+{
+	const struct fc_config *config = plan->config;
+	bool fits = true;
+
+	text[0] = '\0';
+	for (uint16_t t = 0; fits && t < config->n_taps; t++)
+		if (plan->taps[t].port == port)
+			fits = append_user(text, size, "tap ", config->taps[t].name);
+	for (uint16_t o = 0; fits && o < config->n_outputs; o++)
+		if (plan->outputs[o].port == port)
+			fits = append_user(text, size, "output ", config->outputs[o].name);
+}
+
 #define MIB(bytes) ((double)(bytes) / (1024 * 1024))
 
 static const char *node_name(int socket, char text[16])

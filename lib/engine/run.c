@@ -15,6 +15,7 @@
 #include "pool.h"
 #include "port_interface.h"
 
+#define PLACE_SIZE     256  /* bytes of a port with its users */
 #define FIRST_PAUSE_MS 1000 /* between looks for ports that have returned */
 #define LAST_PAUSE_MS  60000
 
@@ -270,9 +271,18 @@ static void let_go(struct fc_engine *engine, struct fc_port *port)
 	}
 }
 
+/* "port NAME (tap A, output B)": a port's name alone tells nobody what is missing. */
+static void name_port(const struct fc_plan *plan, uint16_t index, char place[PLACE_SIZE])
+{
+	char users[PLACE_SIZE - FC_PORT_NAME_SIZE - 16];
+
+	fc_plan_port_users(plan, index, users, sizeof(users));
+	snprintf(place, PLACE_SIZE, "port %s (%s)", plan->ports[index].facts.name, users);
+}
+
 void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findings *findings)
 {
-	char place[FC_PORT_NAME_SIZE + 8], news[FC_LINK_NEWS_SIZE];
+	char place[PLACE_SIZE], news[FC_LINK_NEWS_SIZE];
 
 	fc_old_pools_reap(engine);
 	fc_generation_flush_pools(engine->now);
@@ -291,7 +301,7 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 			let_go(engine, port);
 		if (!fc_link_watch_tell(&port->watch, now_ms, news))
 			continue;
-		snprintf(place, sizeof(place), "port %s", port->plan->facts.name);
+		name_port(engine->now->plan, i, place);
 		fc_findings_add(findings, fc_port_link(port) == FC_LINK_UP ? FC_NOTE : FC_WARNING,
 			place, "%s", news);
 	}

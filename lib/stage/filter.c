@@ -42,8 +42,12 @@ static int compile(const char *expression, struct bpf_program *program,
 		return -1;
 	}
 	ret = pcap_compile(pcap, program, expression, 1, PCAP_NETMASK_UNKNOWN);
+	/* "supported only on ...", "netmask not known, so ... not supported" */
 	if (ret != 0)
-		report(findings, place, "'%.60s' is not a pcap-filter(7) expression: %.120s",
+		report(findings, place,
+			strstr(pcap_geterr(pcap), "support") != NULL
+				? "'%.60s' cannot be used here: %.120s"
+				: "'%.60s' is not a pcap-filter(7) expression: %.120s",
 			expression, pcap_geterr(pcap));
 	pcap_close(pcap);
 	return ret;

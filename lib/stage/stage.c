@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "filter_reach.h"
 #include "stages.h"
 
 /* The order in which the edits are applied; those that read come first. */
@@ -71,4 +72,5 @@ bool fc_edits_write(const struct fc_edits *edits)
 
 const struct fc_config_checks fc_stage_checks = {
 	.filter = fc_filter_check,
+	.whole = fc_filter_check_reach,
 };

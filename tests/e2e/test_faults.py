@@ -78,6 +78,9 @@ def test_a_link_that_flaps(rig, namespace, tmp_path, driver):
     told = [line for line in result.stderr.splitlines()
             if f"port {rig.taps['a']['port']}" in line and "the link is" in line]
     assert "the link is down" in told[0] and "warning" in told[0]
+    # What it is for is said as well.
+    assert f"port {rig.taps['a']['port']} (tap a): " in told[0]
+    assert f"port {rig.outputs['wire']['port']} (output wire): warning: " in result.stderr
     assert len(told) < 8
 
 

@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
+import frames as fr
 from fluxcap import BINARY, REPOSITORY, RUN_TIMEOUT, RUNTIME, fluxcap, need_binary, new_prefix
 
 RUN = REPOSITORY / "scripts" / "fluxcap-run"
@@ -384,3 +386,121 @@ def test_eal_says_nothing_to_syslog(prefix, tmp_path):
                    env=environment)
     assert done.returncode == 0, done.stderr
     assert said.read_text()
+
+
+# warnings: what can be run, but is hardly meant
+
+def tagged(frames, vid):
+    return [frame[:12] + struct.pack("!HH", 0x8100, vid) + frame[12:] for frame in frames]
+
+
+# Filters, each with whether it is for frames that have tag 100 in front.
+BEHIND_A_TAG = [
+    ("tcp", False), ("tcp port 443", False), ("ip", False), ("ip6", False), ("arp", False),
+    ("host 10.0.0.1", False), ("not vlan", False), ("vlan 7", False), ("vlan 7 and tcp", False),
+    ("ether proto 0x0800", False), ("ip or ip6 or arp", False), ("tcp[13] & 2 != 0", False),
+    ("udp and len > 100", False), ("vlan", True), ("vlan 100", True), ("vlan and tcp", True),
+    ("vlan 100 and vlan 7", True), ("not tcp", True), ("tcp or vlan", True), ("len > 100", True),
+    ("ether[12:2] = 0x8100", True), ("ether[14:2] & 0xfff = 100", True), ("greater 60", True),
+    ("ether[14:2] & 0xfff = 101", False), ("ether multicast", True), ("tcp or udp or len < 100", True),
+]
+
+
+@pytest.mark.parametrize("expression, can_match", BEHIND_A_TAG)
+def test_a_filter_that_never_matches_behind_a_pushed_tag(tmp_path, expression, can_match):
+    path, capture = tmp_path / "config.json", tmp_path / "tagged.pcap"
+    # tcpdump says whether it matches any of many frames that have the tag.
+    frames = tagged(fr.corpus(rounds=2), 100)
+    frames += tagged(tagged(fr.small_corpus(), 7), 100)
+    fr.write_pcap(capture, frames)
+    found = subprocess.run(["tcpdump", "-r", capture, "-n", "-w", "-", expression],
+                           capture_output=True, timeout=RUN_TIMEOUT, check=True).stdout
+    assert (len(found) > 24) == can_match
+    path.write_text(json.dumps({
+        "taps": {"a": {"port": "net_null0", "vlan": {"push": 100}}, "b": {"port": "net_null2"}},
+        "outputs": {"x": {"port": "net_null1", "from": ["a", "b"], "filter": expression}}}))
+    done = fluxcap("--check", path)
+    assert done.returncode == 0, done.stderr
+    said = "outputs.x.filter: warning: matches nothing of tap 'a', which puts a VLAN tag on every"
+    assert (said in done.stderr) != can_match, done.stderr
+    assert (done.stderr == "") == can_match and "tap 'b'" not in done.stderr
+
+
+@pytest.mark.parametrize("tap, expression, part", [
+    ({"truncate": 23}, "tcp port 443", "cuts frames to 23 bytes"),
+    ({"truncate": 60}, "tcp port 443", None), ({"truncate": 34}, "host 10.0.0.1", None),
+    ({"vlan": {"push": [5, 6]}}, "vlan 5 and vlan 6", None),
+    ({"vlan": {"push": [5, 6]}}, "vlan 5 and vlan 7", "puts a VLAN tag"),
+    ({"vlan": {"push": 5, "tpid": "0x88a8"}}, "vlan 5", None),
+    ({"vlan": {"push": 5}, "truncate": 24}, "vlan and tcp", "cuts frames to 24 bytes"),
+    ({"vlan": {"pop": 1}}, "vlan 5", None), ({"filter": "tcp", "vlan": {"push": 5}}, "vlan", None)])
+def test_filters_behind_other_edits(tmp_path, tap, expression, part):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({
+        "taps": {"a": {"port": "net_null0", **tap}},
+        "outputs": {"x": {"port": "net_null1", "from": ["a"], "filter": expression}}}))
+    done = fluxcap("--check", path)
+    assert done.returncode == 0
+    assert done.stderr == "" if part is None else part in done.stderr
+
+
+def test_an_output_into_its_own_tap(tmp_path):
+    path = tmp_path / "config.json"
+    tunnel = {"type": "gretap", "local": "192.0.2.1/24", "remote": "192.0.2.9"}
+    path.write_text(json.dumps({
+        "taps": {"a": {"port": "net_null0"}, "b": {"port": "net_null1"},
+                 "t": {"port": "net_null2", "decap": {"type": "gretap", "local": "192.0.2.1"}}},
+        "outputs": {"x": {"port": "net_null0", "from": ["b", "a"]},
+                    "y": {"port": "net_null1", "from": ["a"]},
+                    "z": {"port": "net_null2", "from": ["a", "t"], "encap": tunnel}}}))
+    done = fluxcap("--check", path)
+    assert done.returncode == 0
+    assert done.stderr == (f"{path}: outputs.x.port: warning: sends what tap 'a' receives out of "
+                           "the port that it came in by, net_null0; is another port meant?\n")
+
+
+CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text()
+
+
+@pytest.mark.parametrize("expression", [
+    "ip protochain 6", "ip broadcast", "inbound", "outbound", "ifname eth0"])
+def test_filters_that_are_refused_are_in_the_page(tmp_path, expression):
+    """They are pcap-filter(7) expressions all the same, and are not called something else."""
+    assert f"`{expression}`" in CONFIGURATION
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({
+        "taps": {"a": {"port": "net_null0", "filter": expression}},
+        "outputs": {"x": {"port": "net_null1", "from": ["a"]}}}))
+    done = fluxcap("--check", path)
+    assert done.returncode == 2
+    assert f"taps.a.filter: '{expression}' cannot be used here: " in done.stderr
+
+
+def test_more_ports_than_dpdk_has(tmp_path):
+    """Debian's has 32; the page says so."""
+    assert "32 in Debian's (`RTE_MAX_ETHPORTS`)" in CONFIGURATION
+    path = tmp_path / "config.json"
+    for n_outputs in 31, 32, 128:
+        path.write_text(json.dumps({
+            "taps": {"a": {"port": "net_null0"}},
+            "outputs": {f"x{n}": {"port": f"net_null{n + 1}", "from": ["a"]}
+                        for n in range(n_outputs)}}))
+        done = fluxcap("--check", path)
+        assert (done.returncode == 0) == (n_outputs == 31)
+        assert n_outputs == 31 or (
+            f"ports: {n_outputs + 1} ports are used, and this DPDK is built for 32 "
+            "(RTE_MAX_ETHPORTS)") in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["taps", "outputs"])
+def test_more_taps_or_outputs_than_fluxcap_has(tmp_path, kind):
+    path = tmp_path / "config.json"
+    names = {"taps": ["a"], "outputs": ["x"], kind: [f"n{n}" for n in range(129)]}
+    path.write_text(json.dumps({
+        "taps": {name: {"port": f"net_null{at}"} for at, name in enumerate(names["taps"])},
+        "outputs": {name: {"port": f"net_ring{at}", "from": names["taps"]}
+                    for at, name in enumerate(names["outputs"])}}))
+    done = fluxcap("--check", path)
+    assert done.returncode == 2
+    assert done.stderr == f"{path}: {kind}: 129 {kind} are too many; fluxcap takes at most 128\n"
+    assert "128 taps and 128 outputs" in CONFIGURATION

@@ -31,7 +31,7 @@ static struct fc_config *parse(const char *text)
 
 	fc_findings_print(findings, stderr);
 	assert_non_null(config);
-	assert_int_equal(fc_findings_count(findings), 0);
+	assert_int_equal(fc_findings_n_errors(findings), 0);
 	fc_findings_free(findings);
 	return config;
 }

@@ -507,7 +507,8 @@ static void test_removed(void **state)
 	rte_dev_event_callback_process("net_null1", RTE_DEV_EVENT_REMOVE);
 	watch_until_closed(&run, "net_null1");
 	assert_int_equal(fc_findings_count(run.findings), 1);
-	assert_true(run_has_finding(run.findings, "port net_null1", "disappeared"));
+	assert_true(run_has_finding(
+		run.findings, "port net_null1 (output b, output c)", "disappeared"));
 	assert_int_equal(output_state(&run, 0), FC_PORT_GONE);
 	assert_int_equal(output_state(&run, 1), FC_PORT_GONE);
 	assert_int_equal(output_state(&run, 2), FC_PORT_RUNNING);

@@ -137,6 +137,8 @@ struct fc_config {
 struct fc_config_checks {
 	/** Add what is wrong with a filter expression, which is at this place. */
 	void (*filter)(const char *expression, struct fc_findings *findings, const char *place);
+	/** Add what is to be said of a configuration as a whole, when it has no errors so far. */
+	void (*whole)(const struct fc_config *config, struct fc_findings *findings);
 };
 
 /**

@@ -203,6 +203,13 @@ uint64_t fc_plan_pool_memory(const struct fc_plan_pool *pool, uint64_t page_size
  */
 void fc_plan_lane_ports(const struct fc_plan *plan, uint16_t lane, char *text, size_t size);
 
+/**
+ * The taps and outputs of a port: "tap a, output x".
+ *
+ * @param text  Gets as many of them as fit, and "..." when that are not all.
+ */
+void fc_plan_port_users(const struct fc_plan *plan, uint16_t port, char *text, size_t size);
+
 /** Write the plan for a person: each tap's pool and its parts, copies, lcores, sums. */
 void fc_plan_print(const struct fc_plan *plan, FILE *stream);
 
