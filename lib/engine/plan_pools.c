@@ -145,7 +145,7 @@ static void size_rx_pool(struct fc_plan_port *port)
 		return;
 	size_pool(&port->pool, port->facts.splits_rx ? DEFAULT_BUFFER : longest_rx(port));
 	port->pool.socket = port->facts.socket;
-	port->pool.n_kept = port->facts.kept_buffers;
+	port->pool.n_kept = (uint32_t)port->n_rx_queues * port->facts.kept_buffers;
 }
 
 static void count_rx_pool(struct fc_plan *plan, uint16_t index)

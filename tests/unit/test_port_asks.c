@@ -190,6 +190,9 @@ static void test_rx_queues(void **state)
 		assert_int_equal(port->rx.rx_drop_en, 1);
 		assert_int_equal(rig_ports[1].rx.rx_drop_en, 0);
 		assert_int_equal(rig_ports[1].n_tx, 1);
+		/* What each queue's socket of net_af_xdp keeps for ever. */
+		assert_int_equal(s.plan.plan->ports[0].pool.n_kept,
+			2U * s.plan.plan->ports[0].facts.kept_buffers);
 		assert_int_equal(rss->rss_hf, FLOWS & asked->driver.rss_types);
 		assert_int_equal(port->conf.rxmode.mq_mode,
 			asked->spreading == BY_RSS ? RTE_ETH_MQ_RX_RSS : RTE_ETH_MQ_RX_NONE);

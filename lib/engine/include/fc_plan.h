@@ -68,7 +68,8 @@ struct fc_port_facts {
 	uint16_t min_tx_frame;	  /**< it refuses shorter frames, 0: none */
 	uint16_t max_tx_segments; /**< it refuses frames of more segments, 0: none */
 	uint16_t idle_buffers; /**< for an rx queue that nobody polls, 0: it can be without one */
-	uint16_t kept_buffers; /**< of its rx pool that it does not give back when it is closed */
+	uint16_t kept_buffers; /**< of its rx pool that a queue does not give back when it is closed
+				*/
 };
 
 /** An lcore that can work. */
