@@ -56,12 +56,17 @@ static void decode_whole(
 {
 	uint64_t number = 0;
 
-	if (fc_number_decode(decoder, row, value, &number))
-		fc_field_set(owner, row->offset, row->size, number);
+	if (!fc_number_decode(decoder, row, value, &number))
+		return;
+	fc_field_set(owner, row->offset, row->size, number);
+	if (row->second_size != 0)
+		fc_field_set(owner, row->second_offset, row->second_size, true);
 }
 
 static bool is_number_set(const struct key_row *row, const void *owner)
 {
+	if (row->second_size != 0)
+		return fc_field_get(owner, row->second_offset, row->second_size) != 0;
 	return fc_field_get(owner, row->offset, row->size) != 0;
 }
 

@@ -53,6 +53,26 @@ static void check_key(struct decoder *decoder, json_t *object, enum fc_tunnel_ty
 			key, use->max, use->noun, word);
 }
 
+/* The key that only tunnels over UDP have. */
+static void check_udp_port(struct decoder *decoder, json_t *object, enum fc_tunnel_type type)
+{
+	if (json_object_get(object, "udp_port") != NULL && type != FC_TUNNEL_NONE &&
+		!fc_tunnel_is_udp(type))
+		key_error(decoder, "udp_port", "%s goes over GRE; vxlan and geneve have a UDP port",
+			fc_choice_word(fc_tunnel_types, type));
+}
+
+static void check_vsid(struct decoder *decoder, json_t *object, enum fc_tunnel_type type)
+{
+	if (json_object_get(object, "vsid") == NULL)
+		return;
+	if (type != FC_TUNNEL_GRETAP && type != FC_TUNNEL_NONE)
+		key_error(decoder, "vsid", "%s has no virtual subnet; NVGRE is 'gretap'",
+			fc_choice_word(fc_tunnel_types, type));
+	else if (json_object_get(object, "key") != NULL)
+		key_error(decoder, "vsid", "is a part of 'key'; expected one of the two");
+}
+
 static void check_ends(
 	struct decoder *decoder, const struct fc_address *local, const struct fc_address *remote)
 {
@@ -149,6 +169,7 @@ void fc_encap_check(struct decoder *decoder, json_t *object, const void *owner)
 	check_ends(decoder, &encap->local, &encap->remote);
 	check_next_hop(decoder, object, encap);
 	check_key(decoder, object, encap->type, encap->has_key, encap->key);
+	check_udp_port(decoder, object, encap->type);
 	if (use->is_required && json_object_get(object, "key") == NULL)
 		decoder_error(decoder,
 			"missing key 'key': expected the %s of %s, a whole number in 0..%" PRIu32,
@@ -164,4 +185,6 @@ void fc_decap_check(struct decoder *decoder, json_t *object, const void *owner)
 
 	check_ends(decoder, &decap->local, &decap->remote);
 	check_key(decoder, object, decap->type, decap->has_key, decap->key);
+	check_vsid(decoder, object, decap->type);
+	check_udp_port(decoder, object, decap->type);
 }

@@ -4,6 +4,9 @@
 
 #include "row.h"
 
+#define FC_FLOW_BITS 8
+#define FC_VSID_MAX  0xffffff /* RFC 7637: 24 bits of a GRE key, and the flow's 8 behind them */
+
 /* The words of fc_tunnel_type. */
 extern const struct key_choice fc_tunnel_types[];
 

@@ -117,16 +117,61 @@ static void check_mtus(const struct fc_config *config, struct fc_findings *findi
 	}
 }
 
+/* Whether both could be the key of one packet. */
+static bool can_have_same_key(const struct fc_decap *a, const struct fc_decap *b)
+{
+	uint32_t vsid_a = a->has_vsid ? a->vsid : a->key >> FC_FLOW_BITS;
+	uint32_t vsid_b = b->has_vsid ? b->vsid : b->key >> FC_FLOW_BITS;
+
+	if (!(a->has_key || a->has_vsid) || !(b->has_key || b->has_vsid))
+		return true;
+	return a->has_key && b->has_key ? a->key == b->key : vsid_a == vsid_b;
+}
+
+static uint16_t udp_port(const struct fc_decap *decap)
+{
+	return fc_tunnel_is_udp(decap->type) ? fc_tunnel_udp_port(decap->type, decap->udp_port) : 0;
+}
+
 /* Whether there are packets that both taps of one port take. */
 static bool can_match_same(const struct fc_decap *a, const struct fc_decap *b)
 {
 	if (a->type == FC_TUNNEL_NONE || a->type != b->type ||
-		!fc_address_is_equal(&a->local, &b->local))
+		!fc_address_is_equal(&a->local, &b->local) || udp_port(a) != udp_port(b))
 		return false;
 	if (a->remote.family != 0 && b->remote.family != 0 &&
 		!fc_address_is_equal(&a->remote, &b->remote))
 		return false;
-	return !a->has_key || !b->has_key || a->key == b->key;
+	return can_have_same_key(a, b);
+}
+
+/* Whether VXLAN and Geneve could not be told apart. */
+static bool are_mixed(const struct fc_decap *a, const struct fc_decap *b)
+{
+	return fc_tunnel_is_udp(a->type) && fc_tunnel_is_udp(b->type) && a->type != b->type &&
+	       fc_address_is_equal(&a->local, &b->local) && udp_port(a) == udp_port(b);
+}
+
+static void check_udp_ports(const struct fc_config *config, struct fc_findings *findings)
+{
+	char place[FC_PLACE_SIZE];
+	char text[FC_ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < config->n_taps; i++) {
+		const struct fc_tap_config *tap = &config->taps[i];
+		size_t j = 0;
+
+		while (j < i && !are_mixed(&config->taps[j].decap, &tap->decap))
+			j++;
+		if (j == i)
+			continue;
+		snprintf(place, sizeof(place), "taps.%s.decap", tap->name);
+		fc_findings_add(findings, FC_ERROR, place,
+			"UDP port %u of %s is that of tap '%s' and of another type; nothing tells "
+			"vxlan and geneve apart but 'local' and 'udp_port'",
+			(unsigned)udp_port(&tap->decap), fc_address_format(&tap->decap.local, text),
+			config->taps[j].name);
+	}
 }
 
 static void check_matches(const struct fc_config *config, struct fc_findings *findings)
@@ -145,7 +190,7 @@ static void check_matches(const struct fc_config *config, struct fc_findings *fi
 		snprintf(place, sizeof(place), "taps.%s.decap", tap->name);
 		fc_findings_add(findings, FC_ERROR, place,
 			"matches packets that tap '%s' on %s matches, too; taps of one port differ "
-			"in 'type', 'local', 'remote' or 'key'",
+			"in 'type', 'local', 'remote', 'key' or 'udp_port'",
 			config->taps[j].name, tap->port);
 	}
 }
@@ -158,4 +203,6 @@ void fc_config_check_tunnels(
 	/* A key that could not be read may be just what makes two taps differ. */
 	if (complete)
 		check_matches(config, findings);
+	if (complete)
+		check_udp_ports(config, findings);
 }

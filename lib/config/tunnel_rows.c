@@ -78,6 +78,16 @@ static const struct key_row encap_rows[] = {
 		.doc = "Which of the tunnels between two ends it is. Its range depends on `type`.",
 	},
 	{
+		.name = "udp_port",
+		.type = &fc_key_whole,
+		FIELD(fc_encap, udp_port),
+		.min = 1,
+		.max = 65535,
+		.example = "8472",
+		.doc = "UDP port of the other end, for `vxlan` (without it 4789) and `geneve` "
+		       "(6081).",
+	},
+	{
 		.name = "vlan",
 		.type = &fc_key_whole,
 		FIELD(fc_encap, vlan),
@@ -174,6 +184,26 @@ static const struct key_row decap_rows[] = {
 		.example = "100",
 		.doc = "The key that packets must have. Without it, packets with any key and with "
 		       "none. Its range depends on `type`.",
+	},
+	{
+		.name = "vsid",
+		.type = &fc_key_whole,
+		FIELD(fc_decap, vsid),
+		SECOND(fc_decap, has_vsid),
+		.max = FC_VSID_MAX,
+		.example = "5001",
+		.doc = "For `gretap`, in place of `key`: its upper 24 bits, the virtual subnet of "
+		       "NVGRE, whatever flow the others name.",
+	},
+	{
+		.name = "udp_port",
+		.type = &fc_key_whole,
+		FIELD(fc_decap, udp_port),
+		.min = 1,
+		.max = 65535,
+		.example = "8472",
+		.doc = "UDP port that packets must come to, for `vxlan` (without it 4789) and "
+		       "`geneve` (6081).",
 	},
 };
 

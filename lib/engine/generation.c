@@ -227,6 +227,7 @@ static int make_tunnel(struct making *m, uint16_t index, const struct fc_output 
 		.remote = encap->remote,
 		.has_key = encap->has_key,
 		.key = encap->key,
+		.udp_port = encap->udp_port,
 		.vlan = encap->vlan,
 		.dscp = encap->dscp,
 		.ttl = encap->ttl,

@@ -45,6 +45,21 @@ static void lose(struct fc_queue *queue, enum fc_drop reason, struct rte_mbuf *p
 	fc_drop_packets(first->drops, reason, &packet, 1, owned);
 }
 
+/* Count what was noticed about a frame that a tap counts as something else. */
+static void note_hint(struct fc_intake *intake, const struct fc_tunnel_match *match, uint32_t size)
+{
+	if (unlikely(match->hint != FC_N_HINTS))
+		fc_tally_add(&intake->hints[match->hint], 1, size);
+}
+
+static void lose_malformed(struct fc_queue *queue, const struct fc_tunnel_match *match,
+	struct rte_mbuf *packet, uint32_t size)
+{
+	if (queue->n_intakes != 0)
+		note_hint(queue->intakes[0], match, size);
+	lose(queue, FC_DROP_MALFORMED, packet, size, true);
+}
+
 /*
  * Lose frames that have arrived cut, before anybody looks into them. Returns how many are whole;
  * those come first.
@@ -103,7 +118,7 @@ static void sort_out(struct fc_queue *queue, struct rte_mbuf *packet, struct fc_
 		tell(queue, packet);
 		return;
 	case FC_TUNNEL_MALFORMED:
-		lose(queue, FC_DROP_MALFORMED, packet, size, true);
+		lose_malformed(queue, match, packet, size);
 		return;
 	case FC_TUNNEL_PIECE:
 		break;
@@ -119,11 +134,12 @@ static void sort_out(struct fc_queue *queue, struct rte_mbuf *packet, struct fc_
 	}
 	switch (fc_tunnel_look(queue->ends, whole, match)) {
 	case FC_TUNNEL_OURS:
-		fc_tunnel_strip(queue->ends, whole, match);
+		note_hint(queue->intakes[match->end], match, size);
+		fc_tunnel_strip(whole, match);
 		add(found, match->end, whole, size);
 		break;
 	case FC_TUNNEL_MALFORMED:
-		lose(queue, FC_DROP_MALFORMED, whole, size, true);
+		lose_malformed(queue, match, whole, size);
 		break;
 	default:
 		lose(queue, FC_DROP_NOT_OURS, whole, size, true);
@@ -220,7 +236,8 @@ static void strip_each(struct fc_queue *queue, struct rte_mbuf **packets, uint16
 		fetch_ahead(packets, i, n);
 		if (likely(fc_tunnel_is_like(&queue->last, packets[i], &match)) ||
 			look(queue, packets[i], &match) == FC_TUNNEL_OURS) {
-			fc_tunnel_strip(queue->ends, packets[i], &match);
+			note_hint(queue->intakes[match.end], &match, size);
+			fc_tunnel_strip(packets[i], &match);
 			add(&found, match.end, packets[i], size);
 		} else {
 			sort_out(queue, packets[i], &match, &found);

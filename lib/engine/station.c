@@ -134,8 +134,10 @@ int fc_station_add_end(struct fc_station *station, const struct fc_decap *decap)
 		.type = decap->type,
 		.local = decap->local,
 		.remote = decap->remote,
-		.has_key = decap->has_key,
-		.key = decap->key,
+		.has_key = decap->has_key || decap->has_vsid,
+		.is_vsid = decap->has_vsid,
+		.key = decap->has_vsid ? decap->vsid : decap->key,
+		.udp_port = decap->udp_port,
 	};
 	int ret = fc_tunnel_add_end(&station->ends, &end);
 

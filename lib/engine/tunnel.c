@@ -28,8 +28,10 @@ static bool wrap_one(struct fc_tunnel *tunnel, struct fc_tally drops[FC_N_DROPS]
 	uint64_t size = 0;
 
 	*is_long = fit == FC_TUNNEL_FRAGMENT;
-	if (fit == FC_TUNNEL_DROP) {
-		fc_drop_packets(drops, FC_DROP_OVERSIZE, packet, 1, true);
+	if (fit == FC_TUNNEL_DROP || fit == FC_TUNNEL_REFUSE) {
+		fc_drop_packets(drops,
+			fit == FC_TUNNEL_DROP ? FC_DROP_OVERSIZE : FC_DROP_TX_REFUSED, packet, 1,
+			true);
 		return false;
 	}
 	if (fit == FC_TUNNEL_TRUNCATE)

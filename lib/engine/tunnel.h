@@ -49,7 +49,7 @@ struct fc_tunnel {
  *
  * @param packets  Up to 64 frames of at least 14 bytes, private, with FC_TUNNEL_MAX_SIZE bytes of
  *                 headroom; those that are lost are freed, the rest moves up.
- * @param drops    Gets them, as oversize or unresolved.
+ * @param drops    Gets them, as oversize, refused or unresolved.
  * @param ports    UDP source ports of the packets; NULL: not known.
  * @param long_ones  Gets bit i set for each packets[i] that is longer than the MTU now and must go
  *                 through fc_fragment().

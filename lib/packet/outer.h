@@ -24,10 +24,11 @@ struct outer {
 	uint8_t family;	  /* 4 or 6 */
 	uint8_t protocol; /* of the payload */
 	uint8_t hop_limit;
-	bool is_piece; /* a fragment, which is not all of its datagram */
-	uint16_t l2;   /* bytes of Ethernet header and tags */
-	uint32_t at;   /* offset of the payload */
-	uint32_t end;  /* offset behind the IP packet; the frame may have padding there */
+	bool is_piece;	   /* a fragment, which is not all of its datagram */
+	enum fc_hint hint; /* why it is malformed, FC_N_HINTS: for another reason */
+	uint16_t l2;	   /* bytes of Ethernet header and tags */
+	uint32_t at;	   /* offset of the payload */
+	uint32_t end;	   /* offset behind the IP packet; the frame may have padding there */
 	const uint8_t *source, *destination; /* in the packet or the scratch */
 };
 
@@ -80,6 +81,7 @@ static __rte_always_inline bool outer_parse_plain(
 	outer->protocol = ip->next_proto_id;
 	outer->hop_limit = ip->time_to_live;
 	outer->is_piece = false;
+	outer->hint = FC_N_HINTS;
 	outer->l2 = RTE_ETHER_HDR_LEN;
 	outer->at = RTE_ETHER_HDR_LEN + sizeof(*ip);
 	outer->end = RTE_ETHER_HDR_LEN + length;

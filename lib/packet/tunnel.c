@@ -47,11 +47,6 @@ static void put32(struct writer *writer, uint32_t value)
 	put16(writer, value);
 }
 
-static bool is_udp(enum fc_tunnel_type type)
-{
-	return type == FC_TUNNEL_VXLAN || type == FC_TUNNEL_GENEVE;
-}
-
 /* Bytes behind the outer IP header. */
 static uint16_t inner_size(enum fc_tunnel_type type, bool keyed)
 {
@@ -89,7 +84,7 @@ static int check_ranges(const struct fc_tunnel_params *params)
 
 	if (params->type == FC_TUNNEL_ERSPAN2 || params->type == FC_TUNNEL_ERSPAN3)
 		max = FC_TUNNEL_SESSION_MAX;
-	else if (is_udp(params->type))
+	else if (fc_tunnel_is_udp(params->type))
 		max = FC_TUNNEL_VNI_MAX;
 	if (params->has_key && params->key > max)
 		return -ERANGE;
@@ -125,7 +120,7 @@ static void put_ethernet(struct writer *writer, const struct fc_tunnel_params *p
 
 static void put_ip(struct writer *writer, const struct fc_tunnel_params *params)
 {
-	uint8_t protocol = is_udp(params->type) ? IPPROTO_UDP : IPPROTO_GRE_;
+	uint8_t protocol = fc_tunnel_is_udp(params->type) ? IPPROTO_UDP : IPPROTO_GRE_;
 
 	if (params->local.family == 4) {
 		put8(writer, 0x45);
@@ -193,7 +188,7 @@ static void put_inner(struct writer *writer, const struct fc_tunnel_params *para
 	case FC_TUNNEL_VXLAN:
 	case FC_TUNNEL_GENEVE:
 		put16(writer, 0);
-		put16(writer, params->type == FC_TUNNEL_VXLAN ? UDP_PORT_VXLAN : UDP_PORT_GENEVE);
+		put16(writer, fc_tunnel_udp_port(params->type, params->udp_port));
 		put32(writer, 0);
 		put32(writer, params->type == FC_TUNNEL_VXLAN ? (uint32_t)VXLAN_HAS_VNI << 24
 							      : GRE_PROTOCOL_TEB);

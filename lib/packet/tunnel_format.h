@@ -11,9 +11,7 @@
 
 #define IPPROTO_GRE_ 47
 
-#define UDP_PORT_VXLAN	4789
-#define UDP_PORT_GENEVE 6081
-
+#define GRE_PROTOCOL_WCCP    0x883e /* Cisco's WCCP: a redirect header, then an IP packet */
 #define GRE_PROTOCOL_TEB     0x6558 /* transparent Ethernet bridging */
 #define GRE_PROTOCOL_ERSPAN  0x88be
 #define GRE_PROTOCOL_ERSPAN3 0x22eb
@@ -25,6 +23,12 @@
 /* RFC 1701: routing, strict source route and the first bit of the recursion control. */
 #define GRE_REFUSED  0x4c00
 #define GRE_VERSION  0x0007
+
+#define WCCP_SIZE 4 /* the redirect header */
+
+#define ETHERTYPE_MIN 0x600 /* below, the field is the length of an IEEE 802.3 frame */
+
+#define NVGRE_FLOW_BITS 8 /* RFC 7637: of the key, behind the virtual subnet's id */
 
 #define GRE_SIZE	4
 #define GRE_OPTION_SIZE 4 /* of each of checksum, key, sequence number */
@@ -41,6 +45,8 @@
 #define ERSPAN_VERSION3	     2 /* of type III */
 /* Of the second. */
 #define ERSPAN_COS_SHIFT     13
+#define ERSPAN_EN	     0x1800 /* of type II: what became of the frame's tag */
+#define ERSPAN_EN_8021Q	     0x1000 /* it was taken off: VLAN and COS of this header hold it */
 #define ERSPAN_EN_PRESERVED  0x1800
 #define ERSPAN_TRUNCATED     0x0400
 #define ERSPAN_SESSION	     0x03ff
@@ -51,6 +57,8 @@
 #define ERSPAN_SUB	     0x0001
 
 #define VXLAN_HAS_VNI	     0x08
+#define VXLAN_HAS_NEXT	     0x04 /* VXLAN-GPE: the fourth byte says what follows */
+#define VXLAN_NEXT_ETHERNET  3
 #define GENEVE_OPTIONS_SIZE  0x3f /* in units of 4 bytes */
 #define GENEVE_VERSION	     0xc0
 #define GENEVE_CONTROL	     0x80

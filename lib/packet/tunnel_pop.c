@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -9,56 +8,14 @@
 #include <fc_private.h>
 #include <fc_slice.h>
 #include <fc_tunnel_pop.h>
+#include <fc_vlan.h>
 
 #include "neighbour_format.h"
 #include "ethernet.h"
 #include "outer.h"
 #include "segments.h"
+#include "tunnel_ends.h"
 #include "tunnel_format.h"
-
-static bool is_host(const struct fc_tunnel_ends *ends, uint8_t family, const uint8_t *address)
-{
-	for (uint16_t i = 0; i < ends->n_hosts; i++)
-		if (ends->host[i].family == family &&
-			memcmp(ends->host[i].bytes, address, family == 6 ? 16 : 4) == 0)
-			return true;
-	return false;
-}
-
-int fc_tunnel_add_host(struct fc_tunnel_ends *ends, const struct fc_address *host)
-{
-	if (host->family != 4 && host->family != 6)
-		return -EINVAL;
-	if (is_host(ends, host->family, host->bytes))
-		return 0;
-	if (ends->n_hosts == FC_TUNNEL_MAX_HOSTS)
-		return -ENOSPC;
-	ends->host[ends->n_hosts++] = *host;
-	return 0;
-}
-
-int fc_tunnel_add_end(struct fc_tunnel_ends *ends, const struct fc_tunnel_end *end)
-{
-	uint64_t bit;
-	int rc;
-
-	if (end->type == FC_TUNNEL_NONE ||
-		(end->remote.family != 0 && end->remote.family != end->local.family))
-		return -EINVAL;
-	if (ends->n == FC_TUNNEL_MAX_ENDS)
-		return -ENOSPC;
-	rc = fc_tunnel_add_host(ends, &end->local);
-	if (rc != 0)
-		return rc;
-	bit = UINT64_C(1) << ends->n;
-	ends->of_type[end->type] |= bit;
-	if (end->type == FC_TUNNEL_VXLAN || end->type == FC_TUNNEL_GENEVE)
-		ends->of_udp |= bit;
-	else
-		ends->of_gre |= bit;
-	ends->end[ends->n++] = *end;
-	return 0;
-}
 
 static __rte_always_inline bool is_same(
 	const struct fc_address *address, const struct outer *outer, const uint8_t *bytes)
@@ -96,8 +53,10 @@ static __rte_always_inline enum fc_tunnel_verdict take(const struct fc_tunnel_en
 {
 	for (; candidates != 0; candidates &= candidates - 1) {
 		uint16_t i = (uint16_t)__builtin_ctzll(candidates);
+		const struct fc_tunnel_end *end = &ends->end[i];
 
-		if (!ends->end[i].has_key || (has_key && ends->end[i].key == key)) {
+		if (!end->has_key ||
+			(has_key && end->key == (end->is_vsid ? key >> NVGRE_FLOW_BITS : key))) {
 			match->end = i;
 			return FC_TUNNEL_OURS;
 		}
@@ -139,8 +98,14 @@ static __rte_always_inline enum fc_tunnel_verdict look_erspan(const struct fc_tu
 		if (inner->end - inner->at < size)
 			return FC_TUNNEL_MALFORMED;
 	}
+	last = load16(erspan + 2);
+	if (!is_type3 && unlikely((last & ERSPAN_EN) == ERSPAN_EN_8021Q)) {
+		match->front = FC_TUNNEL_TAGGED;
+		match->type = rte_cpu_to_be_16(
+			(uint16_t)(last >> ERSPAN_COS_SHIFT << 13 | (load16(erspan) & 0x0fff)));
+	}
 	inner->at += size;
-	return take(ends, candidates, true, load16(erspan + 2) & ERSPAN_SESSION, match);
+	return take(ends, candidates, true, last & ERSPAN_SESSION, match);
 }
 
 static enum fc_tunnel_type gre_type(uint16_t flags, uint16_t protocol)
@@ -157,24 +122,61 @@ static enum fc_tunnel_type gre_type(uint16_t flags, uint16_t protocol)
 	}
 }
 
+/*
+ * Step over WCCP's redirect header, which its first version did not have, as its first byte tells:
+ * what could be taken for an IPv4 header of no length is one of its flags. Then comes an IP packet.
+ */
+static __rte_noinline enum fc_tunnel_verdict skip_wccp(
+	struct inner *inner, struct fc_tunnel_match *match)
+{
+	uint8_t scratch[WCCP_SIZE + 1];
+	const uint8_t *first = look(inner, 1, scratch);
+
+	if (first == NULL)
+		return FC_TUNNEL_NOT_OURS;
+	if (*first >> 4 != 4 || (*first & RTE_IPV4_HDR_IHL_MASK) < RTE_IPV4_MIN_IHL) {
+		first = look(inner, sizeof(scratch), scratch);
+		if (first == NULL)
+			return FC_TUNNEL_MALFORMED;
+		first += WCCP_SIZE;
+		inner->at += WCCP_SIZE;
+	}
+	match->type =
+		*first >> 4 == 6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	return FC_TUNNEL_OURS;
+}
+
+/* What is behind GRE's header without one of Ethernet. */
+static __rte_always_inline enum fc_tunnel_verdict look_packet(
+	uint16_t protocol, struct inner *inner, struct fc_tunnel_match *match)
+{
+	match->front = FC_TUNNEL_PACKET;
+	match->type = rte_cpu_to_be_16(protocol);
+	/* With nothing behind it, it is a keepalive. */
+	if (protocol < ETHERTYPE_MIN || inner->at == inner->end)
+		return FC_TUNNEL_NOT_OURS;
+	return protocol == GRE_PROTOCOL_WCCP ? skip_wccp(inner, match) : FC_TUNNEL_OURS;
+}
+
 /* RFC 2784 with the key and sequence number of RFC 2890. */
 static __rte_always_inline enum fc_tunnel_verdict look_gre(const struct fc_tunnel_ends *ends,
 	uint64_t candidates, struct inner *inner, struct fc_tunnel_match *match)
 {
 	uint8_t scratch[GRE_SIZE + 3 * GRE_OPTION_SIZE];
 	const uint8_t *gre = look(inner, GRE_SIZE, scratch);
+	enum fc_tunnel_verdict verdict;
 	enum fc_tunnel_type type;
 	uint32_t size = GRE_SIZE, key = 0;
-	uint16_t flags;
+	uint16_t flags, protocol;
 
 	if (gre == NULL)
 		return FC_TUNNEL_MALFORMED;
 	flags = load16(gre);
-	type = gre_type(flags, load16(gre + 2));
+	protocol = load16(gre + 2);
+	type = gre_type(flags, protocol);
 	candidates &= ends->of_type[type];
 	if (candidates == 0 || (flags & (GRE_VERSION | GRE_REFUSED)) != 0)
 		return FC_TUNNEL_NOT_OURS;
-	memcpy(&match->type, gre + 2, sizeof(match->type));
 	if ((flags & (GRE_CHECKSUM | GRE_KEY | GRE_SEQUENCE)) != 0) {
 		size += ((flags & GRE_CHECKSUM) != 0) * GRE_OPTION_SIZE +
 			((flags & GRE_KEY) != 0) * GRE_OPTION_SIZE +
@@ -192,6 +194,11 @@ static __rte_always_inline enum fc_tunnel_verdict look_gre(const struct fc_tunne
 	inner->at += size;
 	if (type == FC_TUNNEL_ERSPAN2 || type == FC_TUNNEL_ERSPAN3)
 		return look_erspan(ends, candidates, inner, type == FC_TUNNEL_ERSPAN3, match);
+	if (type == FC_TUNNEL_GRE) {
+		verdict = look_packet(protocol, inner, match);
+		if (verdict != FC_TUNNEL_OURS)
+			return verdict;
+	}
 	return take(ends, candidates, (flags & GRE_KEY) != 0, key, match);
 }
 
@@ -201,9 +208,14 @@ static __rte_always_inline enum fc_tunnel_verdict look_vxlan(const struct fc_tun
 	uint8_t scratch[VXLAN_SIZE];
 	const uint8_t *vxlan = look(inner, VXLAN_SIZE, scratch);
 
-	/* RFC 7348 section 5: the flag must be set, all other bits are ignored. */
+	/*
+	 * RFC 7348 section 5: the flag must be set, all other bits are ignored; but VXLAN-GPE has
+	 * given one of them a meaning that cannot be.
+	 */
 	if (vxlan == NULL || (vxlan[0] & VXLAN_HAS_VNI) == 0)
 		return FC_TUNNEL_MALFORMED;
+	if (unlikely((vxlan[0] & VXLAN_HAS_NEXT) != 0) && vxlan[3] != VXLAN_NEXT_ETHERNET)
+		return FC_TUNNEL_NOT_OURS;
 	inner->at += VXLAN_SIZE;
 	return take(ends, candidates, true, load32(vxlan + 4) >> 8, match);
 }
@@ -233,12 +245,19 @@ static __rte_always_inline enum fc_tunnel_verdict look_geneve(const struct fc_tu
 	const uint8_t *geneve = look(inner, GENEVE_SIZE, scratch);
 	enum fc_tunnel_verdict verdict;
 	uint32_t options_size, vni;
+	uint16_t protocol;
 
 	if (geneve == NULL)
 		return FC_TUNNEL_MALFORMED;
-	if ((geneve[0] & GENEVE_VERSION) != 0 || (geneve[1] & GENEVE_CONTROL) != 0 ||
-		load16(geneve + 2) != GRE_PROTOCOL_TEB)
+	if ((geneve[0] & GENEVE_VERSION) != 0 || (geneve[1] & GENEVE_CONTROL) != 0)
 		return FC_TUNNEL_NOT_OURS;
+	protocol = load16(geneve + 2);
+	if (protocol == RTE_ETHER_TYPE_IPV4 || protocol == RTE_ETHER_TYPE_IPV6) {
+		match->front = FC_TUNNEL_PACKET;
+		match->type = rte_cpu_to_be_16(protocol);
+	} else if (protocol != GRE_PROTOCOL_TEB) {
+		return FC_TUNNEL_NOT_OURS;
+	}
 	options_size = 4u * (geneve[0] & GENEVE_OPTIONS_SIZE);
 	if (inner->end - inner->at - GENEVE_SIZE < options_size)
 		return FC_TUNNEL_MALFORMED;
@@ -249,16 +268,33 @@ static __rte_always_inline enum fc_tunnel_verdict look_geneve(const struct fc_tu
 }
 
 /*
- * The UDP checksum. What is seldom called gets its own copy of @outer: the address of the original
- * stays unknown, so that the compiler can keep it in registers.
+ * Whether the UDP checksum is only the sum of the pseudo header, as it is given to a NIC that is to
+ * add the rest (CHECKSUM_PARTIAL of Linux).
  */
-static __rte_noinline bool is_sum_good(
-	struct outer outer, const struct rte_mbuf *packet, uint32_t at, uint32_t length)
+static __rte_always_inline bool is_left_to_nic(
+	const struct outer *outer, rte_be16_t checksum, uint32_t length)
 {
-	uint32_t sum = outer_pseudo_sum(&outer, length) + segments_sum(packet, at, length);
+	uint32_t sum;
 
+	if (likely(checksum == 0))
+		return false;
+	sum = outer_pseudo_sum(outer, length);
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)(sum + (sum >> 16)) == 0xffff;
+	return (uint16_t)(sum + (sum >> 16)) == checksum;
+}
+
+/* Those of the ends that listen on this UDP port: all of one type, as are those of one address. */
+static __rte_always_inline uint64_t select_port(
+	const struct fc_tunnel_ends *ends, uint64_t candidates, uint16_t port)
+{
+	uint64_t found = 0;
+
+	for (; candidates != 0; candidates &= candidates - 1) {
+		uint16_t i = (uint16_t)__builtin_ctzll(candidates);
+
+		found |= (uint64_t)(ends->end[i].udp_port == port) << i;
+	}
+	return found;
 }
 
 static __rte_always_inline enum fc_tunnel_verdict look_udp(const struct fc_tunnel_ends *ends,
@@ -267,26 +303,26 @@ static __rte_always_inline enum fc_tunnel_verdict look_udp(const struct fc_tunne
 {
 	struct rte_udp_hdr scratch;
 	const struct rte_udp_hdr *udp = look(inner, sizeof(scratch), &scratch);
-	bool is_vxlan;
 	uint32_t length;
 
 	if (udp == NULL)
 		return FC_TUNNEL_MALFORMED;
-	is_vxlan = udp->dst_port == RTE_BE16(UDP_PORT_VXLAN);
-	if (!is_vxlan && udp->dst_port != RTE_BE16(UDP_PORT_GENEVE))
-		return FC_TUNNEL_NOT_OURS;
-	candidates &= ends->of_type[is_vxlan ? FC_TUNNEL_VXLAN : FC_TUNNEL_GENEVE];
+	candidates = select_port(ends, candidates, rte_be_to_cpu_16(udp->dst_port));
 	if (candidates == 0)
 		return FC_TUNNEL_NOT_OURS;
 	length = rte_be_to_cpu_16(udp->dgram_len);
-	if (length < sizeof(*udp) || length > inner->end - inner->at)
+	if (unlikely(length < sizeof(*udp) || length > inner->end - inner->at)) {
+		if (length == 0)
+			match->hint = FC_HINT_NO_LENGTH;
 		return FC_TUNNEL_MALFORMED;
+	}
 	inner->end = inner->at + length;
-	if (udp->dgram_cksum != 0 && !is_sum_good(*outer, inner->packet, inner->at, length))
-		return FC_TUNNEL_MALFORMED;
+	if (unlikely(is_left_to_nic(outer, udp->dgram_cksum, length)))
+		match->hint = FC_HINT_BAD_CHECKSUM;
 	inner->at += UDP_SIZE;
-	return is_vxlan ? look_vxlan(ends, candidates, inner, match)
-			: look_geneve(ends, candidates, inner, match);
+	return (candidates & ends->of_type[FC_TUNNEL_VXLAN]) != 0
+		       ? look_vxlan(ends, candidates, inner, match)
+		       : look_geneve(ends, candidates, inner, match);
 }
 
 /* Whether an ICMP or ICMPv6 packet is one that a host on this port has to see. */
@@ -295,7 +331,7 @@ static __rte_noinline bool is_for_host(
 {
 	uint8_t scratch[NEIGHBOUR_ND_SIZE];
 	const uint8_t *icmp = look(&inner, ICMP_ECHO_SIZE, scratch);
-	bool is_to_host = is_host(ends, outer.family, outer.destination);
+	bool is_to_host = tunnel_ends_have_host(ends, outer.family, outer.destination);
 
 	if (icmp == NULL)
 		return false;
@@ -308,7 +344,8 @@ static __rte_noinline bool is_for_host(
 	icmp = look(&inner, sizeof(scratch), scratch);
 	if (icmp == NULL || outer.hop_limit != NEIGHBOUR_HOP_LIMIT)
 		return false;
-	return icmp[0] == ICMP6_ADVERTISEMENT || is_host(ends, 6, icmp + NEIGHBOUR_TARGET_AT);
+	return icmp[0] == ICMP6_ADVERTISEMENT ||
+	       tunnel_ends_have_host(ends, 6, icmp + NEIGHBOUR_TARGET_AT);
 }
 
 static __rte_noinline enum fc_tunnel_verdict look_piece(
@@ -356,8 +393,12 @@ static __rte_always_inline enum fc_tunnel_verdict look_payload(const struct fc_t
 		return verdict;
 	match->skip = inner.at;
 	match->length = inner.end - inner.at;
-	if (match->length < RTE_ETHER_HDR_LEN && ends->end[match->end].type != FC_TUNNEL_GRE)
-		return FC_TUNNEL_MALFORMED;
+	if (unlikely(match->length < RTE_ETHER_HDR_LEN)) {
+		if (match->front != FC_TUNNEL_PACKET)
+			return FC_TUNNEL_MALFORMED;
+		if (match->length == 0)
+			return FC_TUNNEL_NOT_OURS;
+	}
 	return FC_TUNNEL_OURS;
 }
 
@@ -375,6 +416,7 @@ static __rte_noinline enum fc_tunnel_verdict look_any(const struct fc_tunnel_end
 	if (verdict == FC_TUNNEL_NOT_OURS && outer.type == RTE_BE16(RTE_ETHER_TYPE_ARP) &&
 		ends->n_hosts > 0)
 		return FC_TUNNEL_HOST;
+	match->hint = outer.hint;
 	return verdict;
 }
 
@@ -383,6 +425,8 @@ enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
 {
 	struct outer outer;
 
+	match->hint = FC_N_HINTS;
+	match->front = FC_TUNNEL_FRAME;
 	if (likely(outer_parse_plain(packet, &outer))) {
 		match->l2 = outer.l2;
 		match->verdict = look_payload(ends, packet, &outer, match);
@@ -395,28 +439,42 @@ enum fc_tunnel_verdict fc_tunnel_look(const struct fc_tunnel_ends *ends,
 /* Zero addresses and the EtherType, over the packet's first bytes. */
 static void put_ethernet(struct rte_mbuf *packet, rte_be16_t type)
 {
-	uint8_t scratch[RTE_ETHER_HDR_LEN];
-	bool is_short = packet->data_len < sizeof(scratch);
-	uint8_t *header = is_short ? scratch : rte_pktmbuf_mtod(packet, uint8_t *);
+	uint8_t header[RTE_ETHER_HDR_LEN] = { 0 };
 
-	memset(header, 0, 2 * RTE_ETHER_ADDR_LEN);
 	memcpy(header + 2 * RTE_ETHER_ADDR_LEN, &type, sizeof(type));
-	if (unlikely(is_short))
-		segments_write(packet, scratch, sizeof(scratch));
+	segments_write(packet, header, sizeof(header));
 }
 
-void fc_tunnel_strip_any(const struct fc_tunnel_ends *ends, struct rte_mbuf *packet,
-	const struct fc_tunnel_match *match)
+/* Move the addresses to the front, over the packet's first bytes, and put a tag behind them. */
+static void put_tag(struct rte_mbuf *packet, rte_be16_t tci)
 {
-	bool is_gre = ends->end[match->end].type == FC_TUNNEL_GRE;
-	/* The outer headers are always longer than the Ethernet header that gre gets. */
-	uint32_t skip = match->skip - (is_gre ? RTE_ETHER_HDR_LEN : 0);
-	uint32_t length = match->length + (is_gre ? RTE_ETHER_HDR_LEN : 0);
+	uint8_t header[2 * RTE_ETHER_ADDR_LEN + FC_VLAN_TAG_SIZE];
+	const rte_be16_t tpid = RTE_BE16(RTE_ETHER_TYPE_VLAN);
+	const void *addresses =
+		rte_pktmbuf_read(packet, FC_VLAN_TAG_SIZE, 2 * RTE_ETHER_ADDR_LEN, header);
+
+	if (addresses != header)
+		memcpy(header, addresses, 2 * RTE_ETHER_ADDR_LEN);
+	memcpy(header + 2 * RTE_ETHER_ADDR_LEN, &tpid, sizeof(tpid));
+	memcpy(header + 2 * RTE_ETHER_ADDR_LEN + sizeof(tpid), &tci, sizeof(tci));
+	segments_write(packet, header, sizeof(header));
+}
+
+void fc_tunnel_strip_any(struct rte_mbuf *packet, const struct fc_tunnel_match *match)
+{
+	/* The outer headers are always longer than what some get in their place. */
+	static const uint8_t fronts[] = { [FC_TUNNEL_FRAME] = 0,
+		[FC_TUNNEL_PACKET] = RTE_ETHER_HDR_LEN,
+		[FC_TUNNEL_TAGGED] = FC_VLAN_TAG_SIZE };
+	uint32_t skip = match->skip - fronts[match->front];
+	uint32_t length = match->length + fronts[match->front];
 
 	fc_slice(packet, skip + length);
 	segments_cut_front(packet, skip);
-	if (is_gre)
+	if (match->front == FC_TUNNEL_PACKET)
 		put_ethernet(packet, match->type);
+	else if (match->front == FC_TUNNEL_TAGGED)
+		put_tag(packet, match->type);
 	if (unlikely(packet->next != NULL))
 		segments_pull(packet, (uint16_t)RTE_MIN(length, (uint32_t)FC_PRIVATE_HEADER_SIZE));
 }

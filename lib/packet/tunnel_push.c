@@ -101,17 +101,24 @@ static __rte_always_inline uint16_t measure(
 	return n_fit;
 }
 
-/* What GRE leaves behind, and ERSPAN repeats. */
-static __rte_always_inline void look_inside(
+/*
+ * What GRE leaves behind, and ERSPAN repeats. Returns how many of the packets there are up to the
+ * first that GRE cannot carry.
+ */
+static __rte_always_inline uint16_t look_inside(
 	struct outer *outer, struct rte_mbuf *const *packets, uint16_t n, enum fc_tunnel_type type)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		outer->inner[i].at = 0;
 		ethernet_parse(
 			packets[i], type == FC_TUNNEL_GRE ? MAX_INNER_TAGS : 1, &outer->inner[i]);
-		if (type == FC_TUNNEL_GRE)
-			outer->lengths[i] -= outer->inner[i].at;
+		if (type != FC_TUNNEL_GRE)
+			continue;
+		if (unlikely(rte_be_to_cpu_16(outer->inner[i].type) < ETHERTYPE_MIN))
+			return i;
+		outer->lengths[i] -= outer->inner[i].at;
 	}
+	return n;
 }
 
 /*
@@ -343,7 +350,7 @@ static __rte_always_inline uint16_t push_kind(const struct fc_tunnel_header *hea
 	load_header(&own, state->bytes);
 	n = measure(&outer, packets, n, burst->longest);
 	if (type == FC_TUNNEL_GRE || type == FC_TUNNEL_ERSPAN2 || type == FC_TUNNEL_ERSPAN3)
-		look_inside(&outer, packets, n, type);
+		n = look_inside(&outer, packets, n, type);
 	if (family == 4)
 		find_ipv4(&outer, n, (uint32_t)(own.size - own.ethernet_size), header->ip_sum,
 			state->packet_id);

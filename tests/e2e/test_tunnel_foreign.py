@@ -10,9 +10,9 @@ import dataclasses
 
 import pytest
 from scapy.contrib.geneve import GENEVE, GeneveOptions
-from scapy.layers.inet import ICMP, IP, UDP
-from scapy.layers.inet6 import (IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
-                                IPv6ExtHdrRouting, PadN)
+from scapy.layers.inet import ICMP, IP, UDP, in4_chksum
+from scapy.layers.inet6 import (IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+                                IPv6ExtHdrRouting, Jumbo, PadN, in6_chksum)
 from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
@@ -38,7 +38,8 @@ class Cases:
         self.corpus = tunnel_corpus.Corpus(41)
         self.now = self.corpus.small("syn4")  # what the next case carries, in no other case
         self.frames, self.wanted, self.lost = [], [], []
-        self.count = {"forwarded": 0, "not_ours": 0, "malformed": 0}
+        self.count = {"forwarded": 0, "not_ours": 0, "malformed": 0, "malformed_cut": 0,
+                      "malformed_no_length": 0, "bad_checksum": 0}
         self._common()
         getattr(self, f"_ipv{family}")()
         self._gre() if kind in GRE_TYPES else self._udp()
@@ -47,10 +48,14 @@ class Cases:
         if kind in UDP_TYPES:
             getattr(self, f"_{kind}")()
 
-    def add(self, packet, fate="forwarded"):
+    def add(self, packet, fate="forwarded", hint=None, wanted=None):
+        """wanted: what comes out, where that is not simply what the tunnel carries."""
         self.frames.append(bytes(packet))
         self.count[fate] += 1
-        (self.wanted if fate == "forwarded" else self.lost).append(self.tunnel.received(self.now))
+        if hint:
+            self.count[hint] += 1
+        (self.wanted if fate == "forwarded" else self.lost).append(
+            wanted or self.tunnel.received(self.now))
         self.now = self.corpus.small("syn4")
 
     def head(self, **keys):
@@ -97,6 +102,9 @@ class Cases:
                 self.add(tp.build(stranger, self.now), "not_ours")
         for ethertype in (0x0800, 0x86DD):  # but what follows is no IP header
             self.add(tp.link(tunnel, type=ethertype) / Raw(bytes(46)), "malformed")
+        whole = tp.build(tunnel, self.now)
+        for size in (len(whole) - 1, len(whole) - len(self.now), 14 + 4, 14):  # a snaplen
+            self.add(whole[:size], "malformed", "malformed_cut")
         self.add(Ether(type=0x88B5) / Raw(bytes(50)), "not_ours")
         self.add(Ether(dst=tp.PORT_MAC) / ARP(psrc="10.1.1.1", pdst="10.1.1.2"), "not_ours")
         self.add(self.head() / UDP(sport=1, dport=53) / Raw(bytes(30)), "not_ours")
@@ -115,7 +123,10 @@ class Cases:
         self.add(self.head(ihl=15) / self.body(), "malformed")
         self.add(self.head(version=6) / self.body(), "malformed")
         self.add(self.head(len=19) / self.body(), "malformed")
-        self.add(self.head(len=9000) / self.body(), "malformed")
+        self.add(self.head(len=9000) / self.body(), "malformed", "malformed_cut")
+        # as TSO leaves them: no length, and no checksum or one without it
+        self.add(self.head(len=0) / self.body(), "malformed", "malformed_no_length")
+        self.add(self.head(len=0, chksum=0) / self.body(), "malformed", "malformed_no_length")
         self.add(self.head() / ICMP(type=3) / Raw(bytes(40)), "not_ours")
         self.add(self.head(proto=4) / IP() / Raw(bytes(40)), "not_ours")
         self.add(self.head(flags="MF") / Raw(bytes(31)), "malformed")  # not the last, not 8 * n
@@ -138,7 +149,11 @@ class Cases:
         self.add(self.extended(dest, first) / Raw(bytes(32)), "malformed")
         self.add(self.head(nh=60, plen=4) / Raw(bytes(4)), "malformed")
         self.add(self.head(version=4) / self.body(), "malformed")
-        self.add(self.head(plen=9000) / self.body(), "malformed")
+        self.add(self.head(plen=9000) / self.body(), "malformed", "malformed_cut")
+        self.add(self.head(plen=0) / self.body(), "malformed", "malformed_no_length")
+        jumbo = self.extended(IPv6ExtHdrHopByHop(options=[Jumbo(jumboplen=70000)]))
+        jumbo[IPv6].plen = 0
+        self.add(jumbo / self.body(), "malformed", "malformed_no_length")
         self.add(self.head(nh=59) / Raw(bytes(40)), "not_ours")
 
     def _gre(self):
@@ -163,11 +178,31 @@ class Cases:
             self.add(self.head() / tp.gre(tunnel, self.now, **field) / rest(), "not_ours")
         if tunnel.key is not None and tunnel.type in ("gre", "gretap"):
             self.add(self.head() / GRE(proto=tp.gre(tunnel, self.now).proto) / rest(), "not_ours")
-        if tunnel.type != "gre":
+        if tunnel.type == "gre":
+            self._plain_gre()
+        else:
             self.add(self.head() / tp.gre(tunnel, self.now), "malformed")
             short = rest()
             short[Raw].load = short[Raw].load[:13]
             self.add(self.head() / tp.gre(tunnel, self.now) / short, "malformed")
+
+    def _plain_gre(self):
+        tunnel = self.tunnel
+
+        def add(rest, fate="forwarded", **fields):
+            made = self.head() / tp.gre(tunnel, self.now, **fields) / Raw(rest)
+            ip = self.now[14:]
+            self.add(made, fate, wanted=bytes(12) + b"\x08\0" + ip)
+
+        for protocol in (0, 0x0800):  # keepalives
+            add(b"", "not_ours", proto=protocol)
+        for protocol in (0, 0x0026, 0x00FE):  # not a keepalive, and no EtherType either
+            add(self.now[14:], "not_ours", proto=protocol)
+        # WCCP's second version has a redirect header, its first has not
+        add(self.now[14:], proto=0x883E)
+        for header in (b"\0\x01\0\x05", b"\x80\0\0\0", b"\xc0\x02\x01\x01"):
+            add(header + self.now[14:], proto=0x883E)
+        add(b"\0\0\0", "malformed", proto=0x883E)
 
     def _erspan(self):
         tunnel = self.tunnel
@@ -181,6 +216,16 @@ class Cases:
             add("malformed", ver=version)
         if tunnel.type == "erspan2":
             add(en=3, index=0xFFFFF)
+            for vlan, cos, en in ((0, 0, 0), (7, 5, 0), (100, 3, 1), (0xFFF, 7, 3)):
+                add(vlan=vlan, cos=cos, en=en)  # no tag, or it is still there
+            for self.now in (self.corpus.small("syn4"), self.corpus.filled("tagged6", 300)):
+                for vlan, cos in ((1, 0), (100, 5), (4094, 7)):
+                    frame = Ether(self.now)
+                    tagged = Ether(src=frame.src, dst=frame.dst) / Dot1Q(
+                        vlan=vlan, prio=cos, type=frame.type) / Raw(self.now[14:])
+                    self.add(self.head() / tp.gre(tunnel, self.now) /
+                             tp.erspan(tunnel, vlan=vlan, cos=cos, en=2) / Raw(self.now),
+                             wanted=bytes(tagged))
             return
         add(bso=3, gra=3, d=1, hw=63, timestamp=0xFFFFFFFF)
         add(o=1, between=bytes(8))  # a platform's sub-header
@@ -195,10 +240,14 @@ class Cases:
             return tp.shim(tunnel) / Raw(self.now)
 
         self.add(self.head() / tp.udp(tunnel, chksum=0) / rest())
-        self.add(self.head() / tp.udp(tunnel, chksum=0x1234) / rest(), "malformed")
+        # never verified: offloading leaves wrong ones
+        self.add(self.head() / tp.udp(tunnel, chksum=0x1234) / rest())
+        self.add(self.head() / tp.udp(tunnel, chksum=self._partial_checksum(rest())) / rest(),
+                 hint="bad_checksum")
         self.add(self.head() / tp.udp(tunnel, sport=1) / rest())
         self.add(self.head() / tp.udp(tunnel, dport=4790) / rest(), "not_ours")
         self.add(self.head() / tp.udp(tunnel, len=7) / rest(), "malformed")
+        self.add(self.head() / tp.udp(tunnel, len=0) / rest(), "malformed", "malformed_no_length")
         self.add(self.head() / tp.udp(tunnel, len=9000) / rest(), "malformed")
         self.add(self.head() / tp.udp(tunnel, len=8, chksum=0) / rest(), "malformed")
         self.add(self.head() / tp.udp(tunnel, len=8 + 8 + 13, chksum=0) / rest(), "malformed")
@@ -206,9 +255,24 @@ class Cases:
         self.add(self.head() / tp.udp(tunnel, len=16 + len(self.now), chksum=0) / rest() /
                  Raw(bytes(9)))
 
+    def _partial_checksum(self, rest):
+        """What Linux leaves to a NIC (CHECKSUM_PARTIAL): the pseudo header's sum."""
+        outer = self.head() / tp.udp(self.tunnel) / rest
+        length = 8 + len(rest)
+        # of nothing but the pseudo header, and complemented
+        made = (in4_chksum(17, outer[IP], bytes(length)) if self.tunnel.family == 4 else
+                in6_chksum(17, outer[IPv6], bytes(length)))
+        return ~made & 0xFFFF
+
     def _vxlan(self):
         udp = tp.udp(self.tunnel)
-        for flags in (0x08, 0x88, 0xFF):  # all but the I flag are to be ignored
+        # VXLAN-GPE: Ethernet, and what is not
+        for following, fate in ((3, "forwarded"), (1, "not_ours"), (2, "not_ours"),
+                                (4, "not_ours"), (5, "not_ours")):
+            shim = bytes(VXLAN(flags=0x0C, vni=self.tunnel.key))
+            self.add(self.head() / udp / Raw(shim[:3] + bytes([following]) + shim[4:] + self.now),
+                     fate)
+        for flags in (0x08, 0x88, 0xFB):  # all but the I flag are to be ignored
             self.add(self.head() / udp / self.shim_with(flags) / Raw(self.now))
         for flags in (0x00, 0xF7):
             self.add(self.head() / udp / self.shim_with(flags) / Raw(self.now), "malformed")
@@ -243,11 +307,20 @@ class Cases:
                  Raw(lying + bytes(4)) / Raw(self.now), "malformed")
         self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, optionlen=63) / Raw(self.now),
                  "malformed")
-        for field in ({"version": 1}, {"oam": 1}, {"proto": 0x0800}):
+        for field in ({"version": 1}, {"oam": 1}, {"proto": 0x0806}, {"proto": 0x894F}):
             self.add(self.head() / udp / GENEVE(**{"vni": key, "proto": 0x6558, **field}) /
                      Raw(self.now), "not_ours")
         self.add(self.head() / udp / GENEVE(vni=key, proto=0x6558, reserved=63, reserved2=255) /
                  Raw(self.now))
+        # packets, as cloud load balancers send them, with options of theirs
+        for kind, protocol in (("small", 0x0800), ("tcp6", 0x86DD)):
+            for made in (options(), options(2, 2, 1)):
+                self.now = (self.corpus.small("ack4") if kind == "small" else
+                            self.corpus.filled(kind, 200))
+                self.add(self.head() / udp / GENEVE(vni=key, proto=protocol, **made) /
+                         Raw(self.now[14:]),
+                         wanted=bytes(12) + protocol.to_bytes(2, "big") + self.now[14:])
+        self.add(self.head() / udp / GENEVE(vni=key, proto=0x0800), "not_ours")
 
 
 PAIRS = [(kind, family) for kind in TYPES for family in FAMILIES]

@@ -58,15 +58,24 @@ def oversize(module_rigs):
     return Oversize(module_rigs())
 
 
+def assert_refused(tunnel, feed, frames):
+    """Spanning tree and other LLC has no EtherType, which is what GRE calls it by."""
+    refused = [frame for frame in frames if not tunnel.can_carry(frame)]
+    assert (refused != []) == (tunnel.type == "gre")
+    assert feed["tx_refused"] == len(refused)
+    assert feed["tx_refused_bytes"] == sum(map(len, refused))
+
+
 def test_oversize_truncate(oversize):
     sent = {tunnel.name: oversize.written(tunnel) for tunnel in oversize.cut}
     dissected = iter(tshark.dissect([frame for frames in sent.values() for frame in frames],
                                     ("erspan.truncated", "ip.flags.df")))
     for tunnel in oversize.cut:
         written, n_cut = sent[tunnel.name], 0
-        assert len(written) == len(oversize.frames)
+        frames = tunnel.carriable(oversize.frames)
+        assert len(written) == len(frames)
         rows = [next(dissected) for _ in written]
-        for frame, got, row in zip(oversize.frames, written, rows):
+        for frame, got, row in zip(frames, written, rows):
             carried = tunnel.carried(frame)
             is_cut = len(carried) > tunnel.max_inner
             n_cut += is_cut
@@ -79,19 +88,21 @@ def test_oversize_truncate(oversize):
         assert 0 < n_cut < len(written)
         feed = oversize.result.feed("a", tunnel.name)
         assert feed["oversize"] == 0 and feed["tx_frames"] == feed["tx_packets"] == len(written)
+        assert_refused(tunnel, feed, oversize.frames)
 
 
 def test_oversize_drop(oversize):
     for tunnel in oversize.drop:
-        kept = [frame for frame in oversize.frames
-                if len(tunnel.carried(frame)) <= tunnel.max_inner]
+        frames = tunnel.carriable(oversize.frames)
+        kept = [frame for frame in frames if len(tunnel.carried(frame)) <= tunnel.max_inner]
         written = oversize.written(tunnel)
         difference = model.first_difference([frame[tunnel.overhead:] for frame in written],
                                             list(map(tunnel.carried, kept)))
         assert not difference, f"{tunnel.name}: {difference}"
         feed = oversize.result.feed("a", tunnel.name)
-        assert feed["oversize"] == len(oversize.frames) - len(kept) > 0
-        assert feed["oversize_bytes"] == sum(map(len, oversize.frames)) - sum(map(len, kept))
+        assert feed["oversize"] == len(frames) - len(kept) > 0
+        assert feed["oversize_bytes"] == sum(map(len, frames)) - sum(map(len, kept))
+        assert_refused(tunnel, feed, oversize.frames)
         assert feed["tx_packets"] == feed["tx_frames"] == len(kept)
 
 

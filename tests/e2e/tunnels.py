@@ -81,6 +81,14 @@ class Tunnel:
             made["key"] = self.key
         return made
 
+    def can_carry(self, frame):
+        """gre has no place for what has a length instead of an EtherType."""
+        at = ether_size(frame)
+        return self.type != "gre" or int.from_bytes(frame[at - 2:at], "big") >= 0x600
+
+    def carriable(self, frames):
+        return [frame for frame in frames if self.can_carry(frame)]
+
     def carried(self, frame):
         """What the tunnel carries of a frame."""
         return frame[ether_size(frame):] if self.type == "gre" else frame

@@ -21,7 +21,8 @@
  * that the sanitizer sees whoever reads on), and the frame's length (big endian).
  *
  * Tunnels of all types end on the port, over IPv4 at 192.0.2.9 and over IPv6 at 2001:db8::9, each
- * with the key 5 from anybody and with any key from 192.0.2.1 or 2001:db8::1.
+ * with the key 5 from anybody and with any key from 192.0.2.1 or 2001:db8::1; and at host 10 of
+ * each, VXLAN at UDP port 6081, Geneve at 8472, and NVGRE's subnet 7.
  */
 
 #define HEAD_SIZE  5
@@ -68,6 +69,32 @@ static void add_ends(struct fc_tunnel_ends *ends, uint8_t family)
 	}
 }
 
+static void add_special_ends(struct fc_tunnel_ends *ends, uint8_t family)
+{
+	const struct fc_tunnel_end all[] = {
+		{ .type = FC_TUNNEL_VXLAN, .local = address(family, 10), .udp_port = 6081 },
+		{ .type = FC_TUNNEL_GENEVE, .local = address(family, 10), .udp_port = 8472 },
+		{ .type = FC_TUNNEL_GRETAP,
+			.local = address(family, 10),
+			.has_key = true,
+			.key = 7 << 8 | 1 },
+		{ .type = FC_TUNNEL_GRETAP,
+			.local = address(family, 10),
+			.has_key = true,
+			.is_vsid = true,
+			.key = 7 },
+		{ .type = FC_TUNNEL_GRETAP,
+			.local = address(family, 10),
+			.has_key = true,
+			.is_vsid = true,
+			.key = 8 },
+	};
+
+	for (size_t i = 0; i < RTE_DIM(all); i++)
+		if (fc_tunnel_add_end(ends, &all[i]) != 0)
+			fail("no special end");
+}
+
 /* What lives as long as the program. */
 struct rig {
 	struct rte_mempool *pool;
@@ -91,6 +118,8 @@ static struct rig *rig_get(void)
 		fail("no pool");
 	add_ends(&rig.ends, 4);
 	add_ends(&rig.ends, 6);
+	add_special_ends(&rig.ends, 4);
+	add_special_ends(&rig.ends, 6);
 	return &rig;
 }
 
@@ -181,6 +210,14 @@ static void flatten(const struct rte_mbuf *packet, uint8_t *bytes)
 	}
 }
 
+/* Bytes that a stripped packet gets, and that stand in front of them. */
+static const uint32_t added[] = {
+	[FC_TUNNEL_FRAME] = 0, [FC_TUNNEL_PACKET] = 14, [FC_TUNNEL_TAGGED] = 4
+};
+static const uint32_t moved[] = {
+	[FC_TUNNEL_FRAME] = 0, [FC_TUNNEL_PACKET] = 0, [FC_TUNNEL_TAGGED] = 12
+};
+
 /* The frame must be what was behind the outer headers. */
 static void strip(
 	const struct rig *rig, struct rte_mbuf *packet, const struct fc_tunnel_match *match)
@@ -188,13 +225,13 @@ static void strip(
 	uint32_t size = packet->pkt_len, skip = match->skip;
 	uint8_t *before = malloc(size);
 	uint8_t *after;
-	uint32_t at = rig->ends.end[match->end].type == FC_TUNNEL_GRE ? 14 : 0;
+	uint32_t at = added[match->front], front = moved[match->front];
 
 	if (before == NULL || match->end >= rig->ends.n || skip > size ||
 		match->length > size - skip || match->length + at < 14)
 		fail("a match that lies");
 	flatten(packet, before);
-	fc_tunnel_strip(&rig->ends, packet, match);
+	fc_tunnel_strip(packet, match);
 	check_sound(packet);
 	if (packet->pkt_len != match->length + at)
 		fail("another length");
@@ -202,8 +239,13 @@ static void strip(
 	if (after == NULL)
 		fail("no memory");
 	flatten(packet, after);
-	if (memcmp(after + at, before + skip, match->length) != 0)
+	if (memcmp(after, before + skip, front) != 0 ||
+		memcmp(after + front + at, before + skip + front, match->length - front) != 0)
 		fail("other bytes");
+	if (match->front != FC_TUNNEL_FRAME &&
+		memcmp(after + 14 - (match->front == FC_TUNNEL_PACKET ? 2 : 0), &match->type, 2) !=
+			0)
+		fail("another type or tag");
 	free(before);
 	free(after);
 	fc_flow_hash(packet);
@@ -231,7 +273,8 @@ static void compare_with_memory(
 	if (fc_tunnel_is_like(memory, packet, &like) &&
 		(fc_tunnel_look(&rig->ends, packet, &match) != FC_TUNNEL_OURS ||
 			match.end != like.end || match.skip != like.skip ||
-			match.length != like.length || match.l2 != like.l2))
+			match.length != like.length || match.l2 != like.l2 ||
+			match.hint != like.hint || match.front != like.front))
 		fail("it only looks like the last one");
 	if (fc_tunnel_look(&rig->ends, packet, &match) == FC_TUNNEL_OURS)
 		fc_tunnel_remember(&rig->ends, packet, &match, memory);

@@ -147,7 +147,7 @@ static void check_whole(
 	memcpy(expected, datagram->frame, datagram->length);
 	rig_expect(expected, datagram->type);
 	assert_int_equal(fc_tunnel_look(&table->ends, packet, &match), FC_TUNNEL_OURS);
-	fc_tunnel_strip(&table->ends, packet, &match);
+	fc_tunnel_strip(packet, &match);
 	fixture_assert_bytes(packet, expected, datagram->length);
 	rte_pktmbuf_free(packet);
 }

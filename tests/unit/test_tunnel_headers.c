@@ -30,9 +30,6 @@ static void check_change(const struct fc_tunnel_ends *ends, const struct change 
 	work.bytes[ETHERNET + change->at] = change->value;
 	if (change->family == 4)
 		work_fix_ip(&work);
-	/* A UDP checksum over IPv6 would find the change first. */
-	if (change->family == 6 && work.bytes[ETHERNET + 6] == 17)
-		work_set16(&work, ETHERNET + 46, 0);
 	work_check(ends, &work, change->verdict);
 }
 
@@ -71,7 +68,8 @@ static const struct change changes[] = {
 	/* VXLAN: flags. */
 	{ FC_TUNNEL_VXLAN, 4, true, 28, 0x00, MALFORMED },
 	{ FC_TUNNEL_VXLAN, 4, true, 28, 0xf7, MALFORMED },
-	{ FC_TUNNEL_VXLAN, 4, true, 28, 0xff, OURS },
+	{ FC_TUNNEL_VXLAN, 4, true, 28, 0xfb, OURS },
+	{ FC_TUNNEL_VXLAN, 4, true, 28, 0xff, NOT_OURS },
 	{ FC_TUNNEL_VXLAN, 6, true, 48, 0x00, MALFORMED },
 	/* Geneve: version, options longer than the packet, control, protocol. */
 	{ FC_TUNNEL_GENEVE, 4, true, 28, 0x40, NOT_OURS },
@@ -136,6 +134,7 @@ static void test_ipv4_header(void **state)
 	}
 }
 
+/* A UDP checksum is never a reason to lose a packet, whatever is changed. */
 static void test_udp_checksum(void **state)
 {
 	struct fc_tunnel_ends ends;
@@ -143,27 +142,15 @@ static void test_udp_checksum(void **state)
 
 	(void)state;
 	rig_all_ends(&ends);
-	work_load(&work, work_find(FC_TUNNEL_VXLAN, 6, true));
-	for (uint32_t at = ETHERNET + 40; at < work.length; at += 5) {
-		if (at >= ETHERNET + 42 && at < ETHERNET + 48)
-			continue;
-		work.bytes[at] ^= 0x10;
-		work_check(&ends, &work, FC_TUNNEL_MALFORMED);
-		work.bytes[at] ^= 0x10;
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		uint32_t udp = ETHERNET + (family == 4 ? 20 : 40);
+
+		work_load(&work, work_find(FC_TUNNEL_VXLAN, family, true));
+		for (unsigned sum = 0; sum <= 0xffff; sum += 0x0fff) {
+			work_set16(&work, udp + 6, sum);
+			work_check(&ends, &work, FC_TUNNEL_OURS);
+		}
 	}
-	work_check(&ends, &work, FC_TUNNEL_OURS);
-	work_set16(&work, ETHERNET + 46, 0);
-	work_check(&ends, &work, FC_TUNNEL_OURS);
-	/* Over IPv4 too, where the project sends none. */
-	work_load(&work, work_find(FC_TUNNEL_GENEVE, 4, true));
-	work_set16(&work, ETHERNET + 26,
-		~(work_sum(&work, ETHERNET + 20, work.length) +
-			work_sum(&work, ETHERNET + 12, ETHERNET + 20) + 17 + work.length -
-			ETHERNET - 20) %
-			0xffff);
-	work_check(&ends, &work, FC_TUNNEL_OURS);
-	work.bytes[work.length - 1] ^= 1;
-	work_check(&ends, &work, FC_TUNNEL_MALFORMED);
 }
 
 /* Each GRE option, alone and with the others, with a right and a wrong checksum. */
@@ -238,7 +225,7 @@ static void test_erspan3_sub_header(void **state)
 	work.bytes[ETHERNET + 39] |= 1;
 	work_insert(&work, ETHERNET + 40, "\x0c\1\2\3\4\5\6\7", 8);
 	packet = work_look(&ends, &work, 33, FC_TUNNEL_OURS, &match);
-	fc_tunnel_strip(&ends, packet, &match);
+	fc_tunnel_strip(packet, &match);
 	fixture_assert_bytes(packet, golden_tagged, GOLDEN_TAGGED_LENGTH);
 	rte_pktmbuf_free(packet);
 	for (uint32_t n = 0; n < 8 + 14; n++) {
@@ -263,7 +250,7 @@ static void check_geneve(const struct fc_tunnel_ends *ends, unsigned words, cons
 	work_check(ends, &work, verdict);
 	if (verdict == FC_TUNNEL_OURS) {
 		packet = work_look(ends, &work, 0, verdict, &match);
-		fc_tunnel_strip(ends, packet, &match);
+		fc_tunnel_strip(packet, &match);
 		fixture_assert_bytes(packet, golden_tagged, GOLDEN_TAGGED_LENGTH);
 		rte_pktmbuf_free(packet);
 	}

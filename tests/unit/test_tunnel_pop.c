@@ -36,7 +36,7 @@ static void check_golden(const struct fc_tunnel_ends *ends, const struct golden 
 	packet = work_look(ends, &work, part, FC_TUNNEL_OURS, &match);
 	assert_int_equal(ends->end[match.end].type, golden->type);
 	assert_int_equal(ends->end[match.end].local.family, golden->family);
-	fc_tunnel_strip(ends, packet, &match);
+	fc_tunnel_strip(packet, &match);
 	fixture_assert_bytes(packet, expected, length);
 	assert_true(packet->data_len >= RTE_MIN(length, 64u));
 	rte_pktmbuf_free(packet);
@@ -91,6 +91,8 @@ static void test_memory(void **state)
 				assert_int_equal(like.l2, match.l2);
 				assert_int_equal(like.skip, match.skip);
 				assert_int_equal(like.length, match.length);
+				assert_int_equal(like.hint, match.hint);
+				assert_int_equal(like.front, match.front);
 			}
 			bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
@@ -137,7 +139,7 @@ static void check_round_trip(const struct fc_tunnel_params *params, uint32_t len
 	rig_push(&header, &counts, &packet, 1, length);
 	assert_int_equal(fc_tunnel_look(&ends, packet, &match), FC_TUNNEL_OURS);
 	assert_int_equal(ends.end[match.end].type, params->type);
-	fc_tunnel_strip(&ends, packet, &match);
+	fc_tunnel_strip(packet, &match);
 	rig_expect(frame, params->type);
 	fixture_assert_bytes(packet, frame, length);
 	rte_pktmbuf_free(packet);
@@ -159,7 +161,8 @@ static void test_round_trip(void **state)
 				for (unsigned p = 0; p < RTE_DIM(parts); p++)
 					check_round_trip(&params, length, parts[p]);
 			check_round_trip(&params, FIXTURE_MAX_FRAME, 64);
-			check_round_trip(&params, ETHERNET, 0);
+			/* Without a payload nothing is left for gre. */
+			check_round_trip(&params, ETHERNET + (rig_types[i] == FC_TUNNEL_GRE), 0);
 		}
 	}
 }

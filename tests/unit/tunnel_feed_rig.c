@@ -143,7 +143,7 @@ struct rte_mbuf *rig_read(struct tunnel_feed *f)
 		}
 		assert_int_equal(match.verdict, FC_TUNNEL_OURS);
 		assert_int_equal(f->ends.end[match.end].type, f->params.type);
-		fc_tunnel_strip(&f->ends, frame, &match);
+		fc_tunnel_strip(frame, &match);
 		return frame;
 	}
 	return NULL;

@@ -19,7 +19,7 @@ enum fc_drop {
 	FC_DROP_OVERRUN,      /**< feed: the output's port is too slow */
 	FC_DROP_UNRESOLVED,   /**< feed: the tunnel's next hop has no MAC address yet */
 	FC_DROP_OVERSIZE,     /**< feed: longer than the port can send */
-	FC_DROP_TX_REFUSED,   /**< feed: the port's driver says that it can never send it */
+	FC_DROP_TX_REFUSED, /**< feed: refused by the driver, or not to be carried by this tunnel */
 	FC_N_DROPS
 };
 

@@ -62,6 +62,7 @@ struct fc_encap {
 	uint8_t mac[FC_MAC_SIZE];  /**< unicast */
 	bool has_key;		   /**< always so for VXLAN and Geneve, never for ERSPAN I */
 	uint32_t key;		   /**< GRE key, session id 0..1023 or VNI 0..2^24-1; else 0 */
+	uint16_t udp_port;	   /**< for VXLAN and Geneve; 0: the usual one */
 	uint16_t vlan;		   /**< 1..4094, VLAN ID of the outer frame, 0: untagged */
 	uint8_t dscp;		   /**< 0..63, of the outer header (RFC 2474) */
 	uint8_t ttl;		   /**< 1..255, TTL or hop limit of the outer header */
@@ -79,6 +80,9 @@ struct fc_decap {
 	struct fc_address remote; /**< the other end, outer source; family 0: any */
 	bool has_key;		  /**< false: any key, and none; never so for ERSPAN I */
 	uint32_t key;		  /**< as in struct fc_encap */
+	bool has_vsid;		  /**< for GRETAP, in place of a key */
+	uint32_t vsid;		  /**< 0..2^24-1, the key's upper 24 bits (NVGRE) */
+	uint16_t udp_port;	  /**< for VXLAN and Geneve; 0: the usual one */
 };
 
 struct fc_tap_config {

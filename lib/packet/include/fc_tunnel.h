@@ -24,8 +24,8 @@
  *		GRE 0x88be                      | frame                                 erspan1
  *		GRE 0x88be + sequence, 8 bytes  | frame                                 erspan2
  *		GRE 0x22eb + sequence, 12 bytes | frame                                 erspan3
- *		UDP 4789, VXLAN                 | frame                                 vxlan
- *		UDP 6081, Geneve                | frame                                 geneve
+ *		UDP (4789), VXLAN               | frame                                 vxlan
+ *		UDP (6081), Geneve              | frame                                 geneve
  *
  * IPv4 (RFC 791): identification counts for each tunnel; DF is clear where the outer packet may be
  * fragmented and set elsewhere. IPv6 (RFC 8200): the flow label is 0. UDP: the source port is
@@ -35,7 +35,8 @@
  * packet.
  *
  * gre: all VLAN tags and the MAC addresses are left behind; the EtherType behind the tags is the
- * GRE protocol. Of an IEEE 802.3 frame it is the length field, as it stands.
+ * GRE protocol. An IEEE 802.3 frame (spanning tree, other LLC) has a length there and no EtherType:
+ * it cannot be carried.
  *
  * ERSPAN: the frame is carried whole, its tags included, so that it comes out as it went in. VLAN
  * and COS repeat VID and PCP of its outermost tag, 0 without one. Type II says so in En: 3 (tag
@@ -65,10 +66,11 @@ struct fc_tunnel_params {
 	bool has_key;
 	uint32_t
 		key; /**< GRE key, ERSPAN session id or VNI; without one, no GRE key, 0 elsewhere */
-	uint16_t vlan; /**< VID of the outer tag (TPID 0x8100, PCP 0); 0: no tag */
-	uint8_t dscp;  /**< 0..63 */
-	uint8_t ttl;   /**< TTL or hop limit, at least 1 */
-	uint16_t mtu;  /**< outer IP packets are at most so long; bytes */
+	uint16_t udp_port; /**< to which VXLAN and Geneve go; 0: the usual one */
+	uint16_t vlan;	   /**< VID of the outer tag (TPID 0x8100, PCP 0); 0: no tag */
+	uint8_t dscp;	   /**< 0..63 */
+	uint8_t ttl;	   /**< TTL or hop limit, at least 1 */
+	uint16_t mtu;	   /**< outer IP packets are at most so long; bytes */
 	enum fc_oversize oversize;
 };
 
@@ -148,16 +150,18 @@ bool fc_tunnel_destination(const struct fc_tunnel_header *header, uint8_t mac[FC
 /** How many bytes a packet may carry at most without exceeding the MTU. Any thread. */
 uint16_t fc_tunnel_max_inner(const struct fc_tunnel_header *header);
 
-/** What is to be done with a packet. */
+/** What is to be done with a packet that was not simply pushed. */
 enum fc_tunnel_fit {
 	FC_TUNNEL_FITS,	    /**< push it */
 	FC_TUNNEL_FRAGMENT, /**< push it, then fc_fragment() */
 	FC_TUNNEL_TRUNCATE, /**< fc_tunnel_truncate(), push it, fc_tunnel_mark_truncated() */
-	FC_TUNNEL_DROP	    /**< count it as FC_DROP_OVERSIZE */
+	FC_TUNNEL_DROP,	    /**< count it as FC_DROP_OVERSIZE */
+	FC_TUNNEL_REFUSE    /**< gre cannot carry it: count it as FC_DROP_TX_REFUSED */
 };
 
 /**
- * Tell by the length of a packet and the tunnel's MTU what is to be done with it.
+ * Tell by the length of a packet and the tunnel's MTU what is to be done with it, and by its
+ * EtherType whether gre can carry it.
  *
  * @param packet  A frame of at least 14 bytes, only read.
  * Any thread.
@@ -203,10 +207,10 @@ struct fc_tunnel_burst {
  * @param burst  Its packets are replaced by what is to be sent.
  * @param size   The bytes of those, with their headers, are added to it.
  * @return       How many were encapsulated, at the front. The next one is longer than `longest`;
- *               or it is not private and there is no buffer, the port takes one segment and it has
- *               several or does not fit, or the tunnel is FC_TUNNEL_GRE; or it is private and has
- *               several segments. It and those behind it are untouched. 0 also when the next hop's
- *               MAC address is not known. One lcore for one state.
+ *               or it has no EtherType, and the tunnel is FC_TUNNEL_GRE; or it is not private and
+ * there is no buffer, the port takes one segment and it has several or does not fit, or the tunnel
+ * is FC_TUNNEL_GRE; or it is private and has several segments. It and those behind it are
+ * untouched. 0 also when the next hop's MAC address is not known. One lcore for one state.
  */
 uint16_t fc_tunnel_push(const struct fc_tunnel_header *header, struct fc_tunnel_state *state,
 	const struct fc_tunnel_burst *burst, uint64_t *size);
