@@ -7,7 +7,12 @@
 #include "feed.h"
 #include "transmit.h"
 
-#define DRAIN_BURSTS 4 /* that one feed may send before the others have their turn */
+/*
+ * Bursts that a feed loses at once at most, out of a backlog that has too many: more of them for
+ * each that comes than one, so that it gets shorter, and some in each round.
+ */
+#define LOST_PER_BURST 2
+#define LOST_PER_ROUND 4
 
 int fc_feed_begin(struct fc_feed *feed, int socket)
 {
@@ -48,6 +53,46 @@ static unsigned drop_front(struct fc_feed *feed)
 	return n;
 }
 
+/*
+ * Lose the stash, but for the rest of a packet of which some fragments have left already: without
+ * it they would be of no use to anybody. With @all that, too. Returns how many packets were lost.
+ */
+static unsigned drop_stash(struct fc_feed *feed, bool all)
+{
+	uint16_t from = feed->stash_at, n;
+	struct rte_mbuf **frames;
+	uint64_t n_packets;
+
+	if (!all && from != 0)
+		while (from < feed->stash_n && !feed->is_last[from - 1])
+			from++;
+	frames = feed->stash + from;
+	n = (uint16_t)(feed->stash_n - from);
+	n_packets = fc_count_ends(feed->is_last + from, n);
+	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
+	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
+	feed->stash_n = from;
+	if (feed->stash_at == feed->stash_n)
+		feed->stash_at = feed->stash_n = 0;
+	return (unsigned)n_packets;
+}
+
+/* Lose what is further behind than the tap's ring, oldest first, but not too much at once. */
+static unsigned drop_late(struct fc_feed *feed, unsigned max)
+{
+	uint64_t reached = atomic_load_explicit(feed->reached, memory_order_acquire);
+	unsigned n = 0;
+
+	if (feed->stash_n != 0 && fc_backlog_distance(feed->stash_start, reached) > feed->window)
+		n += drop_stash(feed, false);
+	for (unsigned i = 0; i < max && fc_backlog_is_late(&feed->backlog, reached, feed->window);
+		i++) {
+		fc_backlog_prefetch(&feed->backlog);
+		n += drop_front(feed);
+	}
+	return n;
+}
+
 static void put_back(
 	struct fc_feed *feed, uint64_t start, struct rte_mbuf **packets, uint16_t n, uint64_t size)
 {
@@ -55,6 +100,7 @@ static void put_back(
 		drop_front(feed);
 	fc_backlog_push(&feed->backlog, start, packets, n);
 	fc_tally_add(&feed->queued, n, size);
+	drop_late(feed, LOST_PER_BURST);
 }
 
 /* Make one frame fit for a port that takes single segments only. */
@@ -351,51 +397,12 @@ struct fc_lent fc_feed_lend(
 	return lent;
 }
 
-/*
- * Lose the stash, but for the rest of a packet of which some fragments have left already: without
- * it they would be of no use to anybody. With @all that, too. Returns how many packets were lost.
- */
-static unsigned drop_stash(struct fc_feed *feed, bool all)
-{
-	uint16_t from = feed->stash_at, n;
-	struct rte_mbuf **frames;
-	uint64_t n_packets;
-
-	if (!all && from != 0)
-		while (from < feed->stash_n && !feed->is_last[from - 1])
-			from++;
-	frames = feed->stash + from;
-	n = (uint16_t)(feed->stash_n - from);
-	n_packets = fc_count_ends(feed->is_last + from, n);
-	tally_sub(&feed->queued, n_packets, fc_packets_size(frames, n));
-	fc_drop_frames(feed->drops, FC_DROP_OVERRUN, n_packets, frames, n, true);
-	feed->stash_n = from;
-	if (feed->stash_at == feed->stash_n)
-		feed->stash_at = feed->stash_n = 0;
-	return (unsigned)n_packets;
-}
-
-/* Lose what is further behind than the tap's ring, oldest first. */
-static unsigned drop_late(struct fc_feed *feed)
-{
-	uint64_t reached = atomic_load_explicit(feed->reached, memory_order_acquire);
-	unsigned n = 0;
-
-	if (feed->stash_n != 0 && fc_backlog_distance(feed->stash_start, reached) > feed->window)
-		n += drop_stash(feed, false);
-	while (fc_backlog_is_late(&feed->backlog, reached, feed->window)) {
-		fc_backlog_prefetch(&feed->backlog);
-		n += drop_front(feed);
-	}
-	return n;
-}
-
 /* Lose what waits for a port that is gone, some of it each time. */
 static unsigned drop_some(struct fc_feed *feed)
 {
 	unsigned n = drop_stash(feed, true);
 
-	for (unsigned i = 0; i < DRAIN_BURSTS && !fc_backlog_is_empty(&feed->backlog); i++)
+	for (unsigned i = 0; i < LOST_PER_ROUND && !fc_backlog_is_empty(&feed->backlog); i++)
 		n += drop_front(feed);
 	return n;
 }
@@ -434,26 +441,16 @@ static uint16_t edit_front(struct fc_feed *feed)
 	return n;
 }
 
+unsigned fc_feed_expire(struct fc_feed *feed)
+{
+	return is_gone(feed) ? drop_some(feed) : drop_late(feed, LOST_PER_ROUND);
+}
+
 unsigned fc_feed_drain(struct fc_feed *feed)
 {
-	unsigned n_done;
-
-	if (is_gone(feed))
-		return drop_some(feed);
-	n_done = drop_late(feed);
-	if (is_away(feed))
-		return n_done;
-	for (unsigned i = 0; i < DRAIN_BURSTS && send_stash(feed); i++) {
-		uint16_t n;
-
-		if (fc_backlog_is_empty(&feed->backlog))
-			break;
-		n = feed->output->prepares ? edit_front(feed) : send_front(feed);
-		n_done += n;
-		if (n == 0)
-			break;
-	}
-	return n_done;
+	if (is_away(feed) || !send_stash(feed) || fc_backlog_is_empty(&feed->backlog))
+		return 0;
+	return feed->output->prepares ? edit_front(feed) : send_front(feed);
 }
 
 /* Whether another output of the same port can send what has been edited for this one. */

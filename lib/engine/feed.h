@@ -122,7 +122,15 @@ struct fc_lent fc_feed_lend(
 	struct fc_feed *feed, struct rte_mbuf **packets, uint16_t n, uint64_t start);
 
 /**
- * Lose what has waited too long and send of the rest what the port takes.
+ * Lose what has waited too long, oldest first, and what waits for a port that is gone: some bursts
+ * of it at once.
+ *
+ * @return  How many packets were lost.
+ */
+unsigned fc_feed_expire(struct fc_feed *feed);
+
+/**
+ * Send of what waits a burst, or what the port takes of it.
  *
  * @return  How many packets left the feed.
  */

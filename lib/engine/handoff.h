@@ -83,13 +83,16 @@ static inline void fc_handoff_push(struct fc_handoff *handoff, uint16_t route, u
 	rte_ring_sp_enqueue_bulk(handoff->ring, (void **)words, n + 1U, NULL);
 }
 
-/** Take out of the ring what fits the reader. Tx lcore. */
-static inline void fc_handoff_fill(struct fc_handoff_reader *reader)
+/** Take out of the ring what fits the reader. @return Whether there is more. Tx lcore. */
+static inline bool fc_handoff_fill(struct fc_handoff_reader *reader)
 {
+	unsigned n_left;
+
 	reader->n_words = (uint16_t)(reader->n_words +
 				     rte_ring_sc_dequeue_burst(reader->handoff->ring,
 					     (void **)reader->words + reader->n_words,
-					     RTE_DIM(reader->words) - reader->n_words, NULL));
+					     RTE_DIM(reader->words) - reader->n_words, &n_left));
+	return n_left != 0;
 }
 
 static inline uint16_t fc_handoff_count(uintptr_t header)

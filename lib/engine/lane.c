@@ -12,32 +12,79 @@
 #define DEAF_ROUNDS	 256
 #define ROUNDS_TO_SLEEP	 256 /* without work, before the lcore may sleep */
 
-static unsigned drain_feeds(struct fc_lane *lane)
+/*
+ * Backlogs get the time that the lcore's sources leave. While one of them has more than a burst,
+ * one burst of all backlogs is sent in a round, so that they get on, and the source is looked at
+ * again long before it runs over. So an output that catches up takes nothing from the others.
+ *
+ * An lcore that has been offered more than it can carry for OVERLOADED_ROUNDS, in which a queue of
+ * a NIC would have emptied, loses packets whatever it does. Then every feed gets on faster than
+ * packets come, until it has caught up: otherwise those that waited once would lose all that the
+ * lcore cannot carry, for ever, and the others nothing.
+ */
+#define DRAIN_BURSTS	  8
+#define PRESSED_BURSTS	  1
+#define OVERLOADED_ROUNDS 1024
+#define OVERLOADED_PASSES 2
+
+/* Bursts that may be sent from the backlogs of @n_waiting feeds in this round. */
+static unsigned drain_budget(const struct fc_lane *lane, unsigned n_waiting)
 {
-	unsigned n_done = 0;
+	if (!lane->is_pressed)
+		return DRAIN_BURSTS;
+	return lane->n_pressed_rounds < OVERLOADED_ROUNDS ? PRESSED_BURSTS
+							  : OVERLOADED_PASSES * n_waiting;
+}
 
-	if (lane->work.n_feeds == 0)
-		return 0;
-	for (uint16_t i = 0; i < lane->work.n_feeds; i++) {
-		struct fc_feed *feed =
-			lane->work.feeds[(lane->first_feed + i) % lane->work.n_feeds];
+/*
+ * Send a burst of each backlog in turn, which leaves a packet of several of them in the caches,
+ * until the budget is spent or no port takes any more. Feeds take turns at being first: some share
+ * a port.
+ */
+static unsigned send_waiting(struct fc_lane *lane, unsigned budget)
+{
+	uint16_t n_feeds = lane->work.n_feeds;
+	unsigned n_done = 0, n_last = 1;
 
-		if (unlikely(fc_feed_is_waiting(feed)))
-			n_done += fc_feed_drain(feed);
+	while (n_last != 0 && budget != 0) {
+		n_last = 0;
+		for (uint16_t i = 0; i < n_feeds && budget != 0; i++) {
+			struct fc_feed *feed = lane->work.feeds[(lane->first_feed + i) % n_feeds];
+
+			if (!fc_feed_is_waiting(feed))
+				continue;
+			n_last += fc_feed_drain(feed);
+			budget--;
+		}
+		n_done += n_last;
 	}
-	/* Feeds that share a slow port take turns at being first. */
-	lane->first_feed = (uint16_t)((lane->first_feed + 1) % lane->work.n_feeds);
+	lane->first_feed = (uint16_t)((lane->first_feed + 1) % n_feeds);
 	return n_done;
 }
 
-static unsigned take_inbound(struct fc_inbound *inbound)
+static unsigned drain_feeds(struct fc_lane *lane)
+{
+	unsigned n_done = 0, n_waiting = 0;
+
+	for (uint16_t i = 0; i < lane->work.n_feeds; i++) {
+		if (likely(!fc_feed_is_waiting(lane->work.feeds[i])))
+			continue;
+		n_waiting++;
+		n_done += fc_feed_expire(lane->work.feeds[i]);
+	}
+	if (unlikely(n_waiting != 0))
+		n_done += send_waiting(lane, drain_budget(lane, n_waiting));
+	return n_done;
+}
+
+static unsigned take_inbound(struct fc_inbound *inbound, bool *is_pressed)
 {
 	struct fc_handoff_reader *reader = &inbound->reader;
 	struct fc_handoff_burst burst;
 	unsigned n_done = 0;
 	uint16_t at = 0, next;
 
-	fc_handoff_fill(reader);
+	*is_pressed |= fc_handoff_fill(reader);
 	fc_handoff_prefetch(reader, 0);
 	while ((next = fc_handoff_read(reader, at, &burst)) != 0) {
 		fc_handoff_prefetch(reader, next);
@@ -72,12 +119,18 @@ static unsigned be_a_host(struct fc_lane *lane, bool receives, bool is_busy)
 static unsigned work(struct fc_lane *lane, bool receives)
 {
 	unsigned n_done = drain_feeds(lane);
+	bool is_pressed = false;
 
 	for (uint16_t i = 0; i < lane->work.n_inbound; i++)
-		n_done += take_inbound(lane->work.inbound[i]);
-	if (receives)
-		for (uint16_t i = 0; i < lane->work.n_queues; i++)
-			n_done += fc_queue_poll(lane->work.queues[i]);
+		n_done += take_inbound(lane->work.inbound[i], &is_pressed);
+	for (uint16_t i = 0; receives && i < lane->work.n_queues; i++) {
+		unsigned n = fc_queue_poll(lane->work.queues[i]);
+
+		is_pressed |= n == FC_BURST;
+		n_done += n;
+	}
+	lane->is_pressed = is_pressed;
+	lane->n_pressed_rounds = !is_pressed ? 0 : RTE_MIN(lane->n_pressed_rounds + 1, UINT16_MAX);
 	if (lane->work.n_ears + lane->work.n_stations != 0)
 		n_done += be_a_host(lane, receives, n_done != 0);
 	return n_done;

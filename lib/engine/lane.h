@@ -84,6 +84,8 @@ struct fc_lane {
 	unsigned lcore_id;
 	struct fc_work work;
 	uint16_t first_feed;	     /* whose turn it is to drain first */
+	bool is_pressed;	     /* a source had more to give in the last round */
+	uint16_t n_pressed_rounds;   /* in a row */
 	uint16_t n_deaf_rounds;	     /* since it looked after ears and stations */
 	struct fc_burst_ports ports; /* for its outputs */
 

@@ -266,13 +266,24 @@ void rig_tap_put(struct rig_tap *tap, struct rte_mbuf *packet)
 	assert_int_equal(rte_ring_enqueue(tap->port.in, packet), 0);
 }
 
+unsigned rig_feed_drain(struct fc_feed *feed)
+{
+	unsigned n_done = fc_feed_expire(feed), n = 1;
+
+	for (unsigned i = 0; i < RIG_DRAIN_BURSTS && n != 0; i++) {
+		n = fc_feed_drain(feed);
+		n_done += n;
+	}
+	return n_done;
+}
+
 void rig_tap_round(struct rig_tap *tap)
 {
 	for (uint16_t i = 0; i < tap->route.n_feeds; i++) {
 		struct fc_feed *feed = tap->feeds[(tap->first + i) % tap->route.n_feeds];
 
 		if (fc_feed_is_waiting(feed))
-			fc_feed_drain(feed);
+			rig_feed_drain(feed);
 	}
 	tap->first++;
 	fc_queue_poll(&tap->queue);

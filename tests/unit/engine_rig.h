@@ -99,6 +99,10 @@ void rig_tap_put(struct rig_tap *tap, struct rte_mbuf *packet);
 /** One round of an lcore: drain the feeds that wait, then receive. */
 void rig_tap_round(struct rig_tap *tap);
 
+/** What an lcore does for a feed in a round, when it has nothing else to do. @return As there. */
+#define RIG_DRAIN_BURSTS 4
+unsigned rig_feed_drain(struct fc_feed *feed);
+
 /** Packets that a feed has accounted for. */
 uint64_t rig_feed_sum(const struct fc_feed *feed);
 

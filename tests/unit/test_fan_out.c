@@ -301,7 +301,7 @@ static void drain(struct world *w, unsigned o)
 		if (!w->connected[t][o])
 			continue;
 		while (fc_feed_is_waiting(&w->feeds[t][o])) {
-			fc_feed_drain(&w->feeds[t][o]);
+			rig_feed_drain(&w->feeds[t][o]);
 			read_port(w, o, UINT32_MAX);
 		}
 	}

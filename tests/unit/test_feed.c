@@ -311,7 +311,7 @@ static void test_refused_in_backlog(void **state)
 	assert_int_equal(fc_tally_read(&bench.feed.queued).packets, N);
 	rig_port_limit(&bench.port, 1);
 	while (fc_feed_is_waiting(&bench.feed))
-		assert_int_not_equal(fc_feed_drain(&bench.feed), 0);
+		assert_int_not_equal(rig_feed_drain(&bench.feed), 0);
 	expect_drops(&bench, FC_DROP_TX_REFUSED, N / 2, N / 2 * LENGTH);
 	for (unsigned i = 1; i <= N; i += 2)
 		expect_frame(&bench, i, LENGTH, NULL);
@@ -337,7 +337,7 @@ static void test_takes_few(void **state)
 			assert_int_equal(rig_feed_sum(&bench.feed), 2 * N);
 			rig_port_limit(&bench.port, RIG_ALL);
 			while (fc_feed_is_waiting(&bench.feed))
-				fc_feed_drain(&bench.feed);
+				rig_feed_drain(&bench.feed);
 			expect_drops(&bench, FC_DROP_OVERRUN, 0, 0);
 			for (unsigned i = 0; i < 2 * N; i++)
 				expect_frame(&bench, i, LENGTH, edited ? &edits : NULL);
@@ -386,7 +386,7 @@ static void test_gone_port(void **state)
 		atomic_store(&bench.port.port.is_gone, true);
 		rig_port_limit(&bench.port, RIG_ALL);
 		while (fc_feed_is_waiting(&bench.feed))
-			n += fc_feed_drain(&bench.feed);
+			n += rig_feed_drain(&bench.feed);
 		assert_int_equal(n, 6 * N);
 		for (unsigned i = 6; i < 12; i++) {
 			offer_frames(&bench, i * N, N, LENGTH, 0, i % 2 != 0);
@@ -409,14 +409,14 @@ static void test_paused_port(void **state)
 	atomic_store(&bench.port.port.is_paused, true);
 	for (unsigned i = 0; i < 3; i++) {
 		offer_frames(&bench, i * N, N, LENGTH, 0, i & 1);
-		fc_feed_drain(&bench.feed);
+		rig_feed_drain(&bench.feed);
 	}
 	assert_int_equal(bench.feed.stash_n, 0);
 	assert_int_equal(rte_mempool_avail_count(bench.copies), 2 * N);
 	expect_count(&bench.feed.queued, 3 * N, 3 * N * LENGTH);
 	atomic_store(&bench.port.port.is_paused, false);
 	while (fc_feed_is_waiting(&bench.feed))
-		fc_feed_drain(&bench.feed);
+		rig_feed_drain(&bench.feed);
 	for (unsigned i = 0; i < 3 * N; i++) {
 		struct rte_mbuf *packet = rig_port_read(&bench.port);
 
@@ -454,7 +454,7 @@ static void test_other_output(void **state)
 		assert_ptr_equal(bench.feed.output, &other);
 		rig_port_limit(&bench.port, RIG_ALL);
 		while (fc_feed_is_waiting(&bench.feed))
-			fc_feed_drain(&bench.feed);
+			rig_feed_drain(&bench.feed);
 		expect_count(&bench.feed.tx, i == SAME ? N : 1, (i == SAME ? N : 1) * (length + 4));
 		expect_drops(&bench, FC_DROP_OVERRUN, i == SAME ? 0 : N - 1,
 			i == SAME ? 0 : (N - 1) * (length + 4));

@@ -208,7 +208,10 @@ static void test_turns(void **state)
 	stop(&lane, thread);
 	assert_int_equal(rte_ring_count(port.out), N_SLOW * SLOTS);
 	for (unsigned f = 0; f < 3; f++)
-		assert_int_equal(fc_tally_read(&feeds[f].tx).packets, N_SLOW * SLOTS / 3);
+		/* But for the single packets by which each finds out that the port takes some
+		 * again. */
+		assert_in_range(fc_tally_read(&feeds[f].tx).packets, N_SLOW * SLOTS / 3 - 3,
+			N_SLOW * SLOTS / 3 + 3);
 	for (unsigned f = 0; f < 3; f++)
 		rig_feed_end(&feeds[f]);
 	rig_output_end(&output);

@@ -196,7 +196,7 @@ static void test_full(void **state)
 	expect(&l, 1, 200, FC_BURST, LENGTH);
 	rig_port_limit(&l.ports[0], RIG_ALL);
 	while (fc_feed_is_waiting(&l.feeds[0]))
-		fc_feed_drain(&l.feeds[0]);
+		rig_feed_drain(&l.feeds[0]);
 	expect(&l, 0, 100, FC_BURST, LENGTH);
 	expect(&l, 0, 200, FC_BURST, LENGTH);
 	offer(&l, 300, FC_BURST, LENGTH, 0);

@@ -127,7 +127,7 @@ static void test_waits(void **state)
 	assert_int_equal(fc_tally_read(&bench.feed.queued).packets, N - 4);
 	for (uint64_t i = 0; i < N; i++) {
 		expect_frame(&bench, i, i % 3 == 0 ? 14 : 60);
-		fc_feed_drain(&bench.feed);
+		rig_feed_drain(&bench.feed);
 	}
 	expect_count(&bench.feed.tx, N, 4 * 14 + 8 * 60);
 	assert_int_equal(fc_tally_read(&bench.feed.queued).packets, 0);

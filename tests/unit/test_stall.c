@@ -133,7 +133,7 @@ static void expect_window(struct stall *s, uint64_t first_kept)
 		if (packet == NULL && !fc_feed_is_waiting(&s->slow))
 			break;
 		if (packet == NULL) {
-			fc_feed_drain(&s->slow);
+			rig_feed_drain(&s->slow);
 			continue;
 		}
 		if (number == SLOTS)
@@ -156,7 +156,7 @@ static void run_whole_bursts(enum kind kind, uint32_t length, uint16_t part)
 	begin(s, kind, length, part);
 	for (unsigned i = 0; i < N_PACKETS / FC_BURST; i++)
 		advance(s, FC_BURST);
-	fc_feed_drain(&s->slow);
+	rig_feed_drain(&s->slow);
 	assert_int_equal(fc_tally_read(&s->slow.queued).packets, WINDOW);
 	expect_window(s, N_PACKETS - WINDOW);
 	/* It has recovered: nothing more is lost. */
@@ -179,7 +179,7 @@ static void run_any_bursts(enum kind kind, uint32_t length, uint16_t part)
 	begin(s, kind, length, part);
 	for (unsigned i = 0; i < N_PACKETS / 8; i++)
 		advance(s, (uint16_t)(rand() % (rand() % 2 ? FC_BURST : 2) + 1));
-	fc_feed_drain(&s->slow);
+	rig_feed_drain(&s->slow);
 	n_queued = fc_tally_read(&s->slow.queued).packets;
 	assert_in_range(n_queued, WINDOW - FC_BURST + 1, WINDOW);
 	expect_window(s, s->n_put - n_queued);
@@ -225,7 +225,7 @@ static void test_single_packets(void **state)
 		begin(s, (enum kind)kind, 60, 0);
 		for (unsigned i = 0; i < 1000; i++)
 			advance(s, 1);
-		fc_feed_drain(&s->slow);
+		rig_feed_drain(&s->slow);
 		expect_window(s, 1000 - WINDOW);
 		end(s);
 	}

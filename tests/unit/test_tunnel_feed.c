@@ -326,7 +326,7 @@ static void test_sequence(void **state)
 	for (unsigned i = 0; i < 8; i++) {
 		rig_port_limit(&f.port, (uint16_t)(i * 5 % 7));
 		rig_offer_frames(&f, i * N, N, LENGTH, i & 1);
-		fc_feed_drain(&f.feed);
+		rig_feed_drain(&f.feed);
 	}
 	rig_port_limit(&f.port, RIG_ALL);
 	rig_drain(&f);

@@ -80,7 +80,7 @@ static void do_anything(struct tunnel_feed *f, uint64_t *seed)
 	case 5:
 	case 6:
 	case 7:
-		fc_feed_drain(&f->feed);
+		rig_feed_drain(&f->feed);
 		break;
 	default:
 		offer_any(f, seed);

@@ -113,7 +113,7 @@ static void test_queued_bytes(void **state)
 			size += f.feed.stash[i]->pkt_len;
 		assert_int_equal(fc_tally_read(&f.feed.queued).bytes, size);
 		rig_port_limit(&f.port, 1);
-		fc_feed_drain(&f.feed);
+		rig_feed_drain(&f.feed);
 	}
 	assert_int_equal(fc_tally_read(&f.feed.queued).bytes, 0);
 	rig_expect_packet(&f, 0, LONG);
@@ -184,7 +184,7 @@ static void test_overrun(void **state)
 				fc_feed_discard(&f.feed);
 			} else {
 				f.reached += RIG_WINDOW;
-				fc_feed_drain(&f.feed);
+				rig_feed_drain(&f.feed);
 			}
 			assert_int_equal(fc_feed_is_waiting(&f.feed), n_kept);
 			assert_int_equal(fc_tally_read(&f.feed.queued).packets, n_kept);

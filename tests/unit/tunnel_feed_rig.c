@@ -100,7 +100,7 @@ void rig_offer_frames(
 void rig_drain(struct tunnel_feed *f)
 {
 	while (fc_feed_is_waiting(&f->feed)) {
-		fc_feed_drain(&f->feed);
+		rig_feed_drain(&f->feed);
 		assert_int_equal(rig_feed_sum(&f->feed), f->n_offered);
 	}
 }
