@@ -6,13 +6,19 @@
  *   FC_PACE=net_null0=5000000  the port offers so many packets per second, as a NIC on a wire
  *                              would. What is not fetched in time is lost once DEPTH of them wait.
  *   FC_SLOW=net_null2=100000   the port takes so many packets per second; 0: none at all.
- *   FC_KEEP=net_null1          the port still holds the first burst when it is given the second, so
- *                              that a program which goes by that does as with a NIC.
- *   FC_MARK=net_null0          the pool of the port's received packets holds two kinds of frames,
- *                              half TCP to port 443, half UDP to port 53.
- *   FC_FRAME=net_null0=FILE    the pool of the port's received packets holds the bytes of the file.
+ *   FC_GATE=net_null2=1500     the port takes nothing for FC_GATE_MS milliseconds (500), from so
+ * many milliseconds after its start on. FC_REPORT=FILE             at the end, for each 100 ms
+ * since the start of the last paced port a line: the packets that paced ports have given, and have
+ * lost. FC_KEEP=net_null1          the port still holds the first burst when it is given the
+ * second, so that a program which goes by that does as with a NIC. FC_MARK=net_null0          the
+ * pool of the port's received packets holds two kinds of frames, half TCP to port 443, half UDP to
+ * port 53. FC_FRAME=net_null0=FILE    the pool of the port's received packets holds the bytes of
+ * the file.
  *
  * net_null does not write into the mbufs that it hands out, so contents cost nothing per packet.
+ *
+ * Time is that which the polling thread has had: while another thread has its CPU, no packets come,
+ * and none are lost for that reason.
  *
  * A paced port is asked for its packets only when it has some to offer: the receive function behind
  * rte_eth_rx_burst() is replaced after the start of the port. A receive callback would come too
@@ -28,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_byteorder.h>
 #include <rte_cycles.h>
@@ -45,10 +52,16 @@
 #define FRAME_SIZE 64
 #define MAX_FRAME  2048
 #define MAX_KEPT   256
+#define MAX_GATED  16
+#define SLOT_MS	   100
+#define N_SLOTS	   600
+#define GATE_MS	   500
+#define GAP_US	   20 /* between two polls: longer ones may be another thread's */
 
 /* Credit in units of 1/rate cycles: a packet costs tsc_hz of them, a cycle earns rate. */
 struct bucket {
 	uint64_t credit, last_tsc, rate, tsc_hz;
+	uint64_t n_lost; /**< since somebody asked; only of ports that receive */
 };
 
 struct paced_queue {
@@ -72,6 +85,16 @@ static_assert(sizeof(struct frame) == FRAME_SIZE, "a frame has no padding");
 
 static struct paced_queue paced_queues[MAX_PACED];
 static bool is_slow[RTE_MAX_ETHPORTS];
+
+static struct gate {
+	uint64_t from_tsc, to_tsc;
+} gates[MAX_GATED];
+static unsigned n_gates;
+
+static struct {
+	uint64_t start_tsc;
+	uint64_t received[N_SLOTS], lost[N_SLOTS]; /* the lcore that polls; one port */
+} report;
 
 static struct keeper {
 	bool is_set, is_done;
@@ -120,20 +143,52 @@ static size_t read_frame(const char *name, uint8_t bytes[MAX_FRAME])
 	return n;
 }
 
+static uint64_t to_cycles(uint64_t time, uint64_t per_second)
+{
+	return time / per_second * rte_get_tsc_hz() +
+	       time % per_second * rte_get_tsc_hz() / per_second;
+}
+
+/*
+ * The TSC without the time that other threads have had this one's CPU, which is looked up only
+ * where it may have been some.
+ */
+static uint64_t own_tsc(void)
+{
+	static __thread uint64_t last, base, stolen;
+	const uint64_t now = rte_rdtsc();
+
+	if (now - last > to_cycles(GAP_US, 1000000)) {
+		struct timespec time;
+		uint64_t apart;
+
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+		apart = now - to_cycles((uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec,
+				      1000000000);
+		if (base == 0)
+			base = apart;
+		stolen = RTE_MAX(stolen, apart - base);
+	}
+	last = now;
+	return now - stolen;
+}
+
 static void fill_bucket(struct bucket *bucket, uint64_t rate)
 {
-	*bucket = (struct bucket){
-		.rate = rate, .tsc_hz = rte_get_tsc_hz(), .last_tsc = rte_rdtsc()
-	};
+	*bucket = (struct bucket){ .rate = rate, .tsc_hz = rte_get_tsc_hz() };
 }
 
 static uint16_t take_packets(struct bucket *bucket, uint16_t n_wanted)
 {
-	const uint64_t now = rte_rdtsc();
+	const uint64_t now = own_tsc(), depth = DEPTH * bucket->tsc_hz;
 	uint64_t n_earned = n_wanted;
 
-	bucket->credit += RTE_MIN(now - bucket->last_tsc, bucket->tsc_hz) * bucket->rate;
-	bucket->credit = RTE_MIN(bucket->credit, DEPTH * bucket->tsc_hz);
+	if (bucket->last_tsc != 0)
+		bucket->credit += RTE_MIN(now - bucket->last_tsc, bucket->tsc_hz) * bucket->rate;
+	if (bucket->credit > depth) {
+		bucket->n_lost += (bucket->credit - depth) / bucket->tsc_hz;
+		bucket->credit = depth;
+	}
 	bucket->last_tsc = now;
 	if (bucket->credit < n_wanted * bucket->tsc_hz)
 		n_earned = bucket->credit / bucket->tsc_hz;
@@ -148,6 +203,7 @@ static void spend_packets(struct bucket *bucket, uint16_t n)
 static uint16_t receive_paced(void *queue, struct rte_mbuf **packets, uint16_t n_wanted)
 {
 	struct paced_queue *paced = paced_queues;
+	uint64_t slot;
 	uint16_t n;
 
 	while (paced->queue != queue)
@@ -157,7 +213,49 @@ static uint16_t receive_paced(void *queue, struct rte_mbuf **packets, uint16_t n
 		n = paced->receive(queue, packets, n);
 		spend_packets(&paced->bucket, n);
 	}
+	slot = (rte_rdtsc() - report.start_tsc) / to_cycles(SLOT_MS, 1000);
+	if (slot < N_SLOTS) {
+		report.received[slot] += n;
+		report.lost[slot] += paced->bucket.n_lost;
+	}
+	paced->bucket.n_lost = 0;
 	return n;
+}
+
+static void write_report(void)
+{
+	FILE *file = fopen(getenv("FC_REPORT"), "w");
+
+	for (unsigned i = 0; file != NULL && i < N_SLOTS; i++)
+		fprintf(file, "%" PRIu64 " %" PRIu64 "\n", report.received[i], report.lost[i]);
+	if (file == NULL || fclose(file) != 0)
+		fprintf(stderr, "FC_REPORT: it cannot be written\n");
+}
+
+static uint16_t stand_still(
+	uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t n, void *user)
+{
+	const struct gate *gate = user;
+	const uint64_t now = rte_rdtsc();
+
+	RTE_SET_USED(port);
+	RTE_SET_USED(queue);
+	RTE_SET_USED(packets);
+	return now >= gate->from_tsc && now < gate->to_tsc ? 0 : n;
+}
+
+static void gate_port(uint16_t port, uint64_t from_ms)
+{
+	const char *length = getenv("FC_GATE_MS");
+	uint64_t ms = length != NULL ? strtoull(length, NULL, 10) : GATE_MS;
+	struct gate *gate = &gates[n_gates];
+
+	if (n_gates++ == MAX_GATED)
+		rte_exit(EXIT_FAILURE, "FC_GATE: more than %u ports\n", MAX_GATED);
+	gate->from_tsc = rte_rdtsc() + to_cycles(from_ms, 1000);
+	gate->to_tsc = gate->from_tsc + to_cycles(ms, 1000);
+	if (rte_eth_add_tx_callback(port, 0, stand_still, gate) == NULL)
+		rte_exit(EXIT_FAILURE, "FC_GATE: no transmit callbacks\n");
 }
 
 static uint16_t hold_back(
@@ -191,6 +289,9 @@ static void pace_port(uint16_t port, uint16_t n_queues, uint64_t rate)
 		fill_bucket(&paced->bucket, rate / n_queues);
 	}
 	ops->rx_pkt_burst = receive_paced;
+	if (report.start_tsc == 0 && getenv("FC_REPORT") != NULL)
+		atexit(write_report);
+	report.start_tsc = rte_rdtsc();
 }
 
 static void slow_port(uint16_t port, uint16_t n_queues, uint64_t rate)
@@ -339,6 +440,8 @@ int rte_eth_dev_start(uint16_t port_id)
 		pace_port(port_id, info.nb_rx_queues, rate);
 	if (find_port("FC_SLOW", name, &rate))
 		slow_port(port_id, info.nb_tx_queues, rate);
+	if (find_port("FC_GATE", name, &rate))
+		gate_port(port_id, rate);
 	if (find_port("FC_KEEP", name, NULL))
 		keep_on_port(port_id);
 	return 0;
