@@ -281,7 +281,6 @@ static void begin_capture(
 	else if (!is_on_loan(capture->request.ring))
 		fc_pdump_loan_hold(&capture->loan, capture->request.ring, capture->request.pool);
 	set_target(capture);
-	fc_peers_add(&all.peers, capture->peer);
 	add_running(capture); /* refused, too: its process will leave memory behind */
 	if (ret == 0)
 		start_points(capture);
@@ -300,7 +299,12 @@ static void begin_all(struct fc_engine *engine, struct fc_pdump *list, struct fc
 
 	for (; list != NULL; list = next) {
 		next = list->next;
-		begin_capture(engine, list, findings);
+		fc_peers_add(&all.peers, list->peer);
+		/* What one that is no more speaks of may have been freed. */
+		if (fc_peer_lives(list->peer))
+			begin_capture(engine, list, findings);
+		else
+			free(list);
 	}
 }
 

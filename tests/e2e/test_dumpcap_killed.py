@@ -157,6 +157,16 @@ def test_processes_killed_at_any_moment_leave_nothing_but_a_lock(busy, tmp_path)
         wait_clean(busy, before, 4 * TIMES)
 
 
+def test_processes_that_die_before_they_are_answered(busy, tmp_path):
+    program, before = fluxcap.BUILD / "tests" / "e2e" / "ask_and_die", first_use(busy, tmp_path)
+    for number in range(TIMES):
+        done = subprocess.run([program, "--proc-type=secondary",
+                               f"--file-prefix={busy.rig.prefix}"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        wait_clean(busy, before, number + 1)
+
+
 def test_a_process_that_dies_with_the_memory_locked(busy):
     program = fluxcap.BUILD / "tests" / "e2e" / "lock_and_die"
     done = subprocess.run([program, "--proc-type=secondary", f"--file-prefix={busy.rig.prefix}"],
