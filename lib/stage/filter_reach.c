@@ -7,6 +7,8 @@
 
 #include "filter_reach.h"
 
+/* Bytes of an expression that takes too long to be compiled once more. */
+#define LONG	   4096
 #define SNAPLEN	   65535
 #define PLACE_SIZE (FC_NAME_SIZE + 24)
 #define TAGS_AT	   12 /* offset of the first tag in a frame */
@@ -220,7 +222,7 @@ bool fc_filter_can_match(const char *expression, const struct fc_edits *tap)
 	bool can_match = true;
 	pcap_t *pcap;
 
-	if (packets.n_known == 0 && packets.length == UINT32_MAX)
+	if ((packets.n_known == 0 && packets.length == UINT32_MAX) || strlen(expression) > LONG)
 		return true;
 	pcap = pcap_open_dead(DLT_EN10MB, SNAPLEN);
 	if (pcap == NULL)

@@ -38,6 +38,7 @@ int main(int argc, char **argv)
 	if (request.ring == NULL || request.pool == NULL ||
 		rte_eth_dev_get_name_by_port(0, request.device) != 0)
 		return 1;
+	usleep(300000); /* EAL's other thread has something locked for a moment after that */
 	memcpy(message.param, &request, sizeof(request));
 	if (rte_mp_sendmsg(&message) != 0)
 		return 1;
