@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <string.h>
 
 #include <rte_ethdev.h>
+
+#include <fc_compat.h>
 
 #include "af_packet.h"
 #include "capture.h"
@@ -35,6 +38,28 @@ static uint64_t count_wrong_lengths(const struct fc_port *port)
 	return n > n_reported ? n - n_reported : 0;
 }
 
+/* What an rx queue that was full has lost, with drivers that call it an error of the queue. */
+static uint64_t count_queue_errors(const struct fc_port *port, const struct rte_eth_stats *stats)
+{
+	uint64_t n = 0;
+
+	if (!fc_driver_counts_by_queue(&port->plan->facts))
+		return 0;
+#if FC_HAS_QUEUE_COUNTERS
+	for (unsigned q = 0; q < RTE_DIM(stats->q_errors); q++)
+		n += stats->q_errors[q];
+#else
+	RTE_SET_USED(stats);
+	for (unsigned q = 0; q < port->plan->n_rx_queues; q++) {
+		char name[RTE_ETH_XSTATS_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "rx_q%u_errors", q);
+		n += read_extended(port->id, name);
+	}
+#endif
+	return n;
+}
+
 static int read_driver(struct fc_port *port, struct fc_port_counts *counts)
 {
 	const struct fc_port_facts *facts = &port->plan->facts;
@@ -49,8 +74,7 @@ static int read_driver(struct fc_port *port, struct fc_port_counts *counts)
 		.rx_errors = stats.ierrors + count_wrong_lengths(port),
 		.tx_errors = stats.oerrors,
 	};
-	for (unsigned q = 0; fc_driver_counts_by_queue(facts) && q < RTE_DIM(stats.q_errors); q++)
-		counts->rx_missed += stats.q_errors[q];
+	counts->rx_missed += count_queue_errors(port, &stats);
 	if (port->plan->is_tap && fc_driver_is_af_packet(facts))
 		port->n_kernel_drops += fc_af_packet_drops(
 			port->id, port->plan->n_rx_queues, port->interface_index);

@@ -4,6 +4,8 @@
 
 #include <rte_ethdev.h>
 
+#include <fc_compat.h>
+
 #include "driver.h"
 #include "interface.h"
 #include "port_interface.h"
@@ -121,9 +123,11 @@ static int set_up_queues(struct fc_port *port, const struct rte_eth_dev_info *in
 			port->id, q, plan->rx_descriptors, socket, &rx, port->rx_pool);
 		if (ret != 0)
 			return fc_port_report(port, "setting up an rx queue", ret, findings);
+#if FC_HAS_QUEUE_COUNTERS
 		if (plan->n_rx_queues > 1 && fc_driver_counts_by_queue(&plan->facts))
 			rte_eth_dev_set_rx_queue_stats_mapping(
 				port->id, q, (uint8_t)RTE_MIN(q, RTE_ETHDEV_QUEUE_STAT_CNTRS - 1));
+#endif
 	}
 	/* FAST_FREE stays off: it holds only for packets that nobody else has. */
 	tx.offloads = find_tx_offloads(plan, info);

@@ -13,6 +13,9 @@
 
 #define MAX_DATAGRAMS 32768
 
+_Static_assert(sizeof(struct rte_ipv6_hdr) == 40 && sizeof(struct rte_ipv6_fragment_ext) == 8,
+	"the headers lie as in a packet");
+
 /* Of the library's table, which has twice as many entries as are asked for. */
 #define BUCKET_SIZE 16
 
@@ -161,15 +164,18 @@ static struct rte_mbuf *give_to_library(struct fc_reassembly *reassembly, struct
 		return rte_ipv4_frag_reassemble_packet(
 			reassembly->table, &reassembly->row, packet, now, &ip);
 	}
-	struct rte_ipv6_hdr ip = *rte_pktmbuf_mtod_offset(packet, struct rte_ipv6_hdr *, match->l2);
-	struct rte_ipv6_fragment_ext extension = *rte_pktmbuf_mtod_offset(
-		packet, struct rte_ipv6_fragment_ext *, match->l2 + sizeof(ip));
+	/* Since DPDK 26.07 the one must be right behind the other. */
+	struct {
+		struct rte_ipv6_hdr ip;
+		struct rte_ipv6_fragment_ext extension;
+	} headers;
 
-	memset(&ip.src_addr, 0, sizeof(ip.src_addr));
-	memset(&ip.dst_addr, 0, sizeof(ip.dst_addr));
-	extension.id = index;
+	memcpy(&headers, rte_pktmbuf_mtod_offset(packet, void *, match->l2), sizeof(headers));
+	memset(&headers.ip.src_addr, 0, sizeof(headers.ip.src_addr));
+	memset(&headers.ip.dst_addr, 0, sizeof(headers.ip.dst_addr));
+	headers.extension.id = index;
 	return rte_ipv6_frag_reassemble_packet(
-		reassembly->table, &reassembly->row, packet, now, &ip, &extension);
+		reassembly->table, &reassembly->row, packet, now, &headers.ip, &headers.extension);
 }
 
 /* The headers of a packet just put together; false: it is longer than it can say. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
@@ -24,16 +25,21 @@ void fixture_start_eal(const char *const extra[])
 		"--no-telemetry",
 		"--file-prefix=fluxcap-test",
 		"--log-level=*:error",
-		"-m",
-		"128",
 	};
+	bool has_memory = false;
 	int n = 0;
 
 	while (arguments[n] != NULL)
 		n++;
 	for (; *extra != NULL; extra++) {
-		assert_true(n < MAX_ARGUMENTS);
+		assert_true(n + 2 < MAX_ARGUMENTS);
+		has_memory |= strcmp(*extra, "-m") == 0;
 		arguments[n++] = (char *)(uintptr_t)*extra;
+	}
+	/* Since DPDK 25.11 it may be given once only. */
+	if (!has_memory) {
+		arguments[n++] = (char *)(uintptr_t) "-m";
+		arguments[n++] = (char *)(uintptr_t) "128";
 	}
 	if (rte_eal_init(n, arguments) < 0)
 		fail_msg("EAL does not start: %s", rte_strerror(rte_errno));

@@ -25,6 +25,12 @@ static inline int fc_tel_add_number(struct rte_tel_data *data, const char *name,
 }
 
 /*
+ * Whether struct rte_eth_stats has what some drivers count for each rx queue. Since 25.11 it is in
+ * the extended counters only, and is mapped by the drivers themselves.
+ */
+#define FC_HAS_QUEUE_COUNTERS (RTE_VERSION < RTE_VERSION_NUM(25, 11, 0, 0))
+
+/*
  * What rte_pcapng_write_packets() of the process that writes a capture expects of each packet's
  * block: the TSC in place of a time, and everything in one segment.
  */
