@@ -127,3 +127,23 @@ def test_check(running):
     assert (done.returncode, done.stdout, done.stderr) == (0, direct.stdout, direct.stderr)
     config.write_text("{}")
     assert ctl("check", str(config)).returncode == 2
+
+
+def test_the_picture_in_the_readme_is_of_this_client(running):
+    """Its titles and the shape of its lines; the figures are those of a day."""
+    _, prefix, _, _ = running
+    shown = ctl("-f", prefix, "io", "--count", "1").stdout.splitlines()
+    picture = [line.strip() for line in (REPOSITORY / "README.md").read_text().splitlines()
+               if line.startswith("        ")]
+    for first in "tap", "output", "total", "lcores":
+        here = [line.split() for line in shown if line.split()[:1] == [first]]
+        there = [line.split() for line in picture if line.split()[:1] == [first]]
+        assert here and there, first
+        if first in ("tap", "output"):
+            # A wider name moves the scale, which has other figures on it then.
+            scale = re.compile(r"^\d+[kMG]?$")
+            assert ([word for word in here[0] if not scale.match(word)]
+                    == [word for word in there[0] if not scale.match(word)])
+    heads = [re.sub(r"[\d:T+-]+", "9", line).split() for line in (shown[0], picture[[
+        line.startswith("fluxcap 0") for line in picture].index(True)])]
+    assert heads[0][:5] == heads[1][:5] and len(heads[0]) - len(heads[1]) in (-1, 0)
