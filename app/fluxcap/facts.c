@@ -25,10 +25,13 @@ static int node_of_device(const char *name)
 	return node;
 }
 
-void fc_facts_of_port(const char *name, struct fc_port_facts *facts)
+bool fc_facts_of_port(const char *name, const char *args, struct fc_port_facts *facts)
 {
+	if (args != NULL && fc_port_assume_vdev(name, args, facts))
+		return true;
 	fc_plan_assume_port(name, facts);
 	facts->socket = node_of_device(name);
+	return false;
 }
 
 int fc_facts_node_of_cpu(unsigned id)

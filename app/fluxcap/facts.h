@@ -15,9 +15,12 @@
  * The facts of a port.
  *
  * @param name   A PCI address or the name of a virtual device.
- * @param facts  Filled: as assumed, and for a PCI port that is there its NUMA node.
+ * @param args   The arguments of a virtual device, NULL: not known.
+ * @param facts  Filled: as its driver will say, or as assumed, and for a PCI port that is there its
+ *               NUMA node.
+ * @return       Whether it will be so; else it is assumed.
  */
-void fc_facts_of_port(const char *name, struct fc_port_facts *facts);
+bool fc_facts_of_port(const char *name, const char *args, struct fc_port_facts *facts);
 
 /** The NUMA node of a CPU, -1 when the kernel does not say. */
 int fc_facts_node_of_cpu(unsigned id);

@@ -167,17 +167,15 @@ static void correct_nic(struct fc_port_facts *facts)
 	}
 }
 
-void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info)
+void fc_driver_correct(struct fc_port_facts *facts, const char *args)
 {
-	const struct rte_devargs *devargs = rte_dev_devargs(info->device);
 	struct rte_kvargs *arguments;
 
 	correct_nic(facts);
 	for (size_t i = 0; i < RTE_DIM(drivers); i++) {
 		if (strcmp(drivers[i].driver, facts->driver) != 0)
 			continue;
-		arguments = rte_kvargs_parse(
-			devargs != NULL && devargs->args != NULL ? devargs->args : "", NULL);
+		arguments = rte_kvargs_parse(args, NULL);
 		if (arguments != NULL)
 			drivers[i].correct(facts, arguments);
 		rte_kvargs_free(arguments);

@@ -10,9 +10,10 @@
  * Correct the facts of ports whose drivers do not tell all about themselves through ethdev: DPDK's
  * virtual devices, whose arguments must be read.
  *
- * @param facts  Filled from @p info; what the driver is known to do otherwise is overwritten.
+ * @param facts  Filled from its dev_info; what the driver is known to do otherwise is overwritten.
+ * @param args   Of the device, as behind the name in --vdev.
  */
-void fc_driver_correct(struct fc_port_facts *facts, const struct rte_eth_dev_info *info);
+void fc_driver_correct(struct fc_port_facts *facts, const char *args);
 
 /** Whether what a full rx queue loses is counted as an error of the queue, and nowhere else. */
 bool fc_driver_counts_by_queue(const struct fc_port_facts *facts);

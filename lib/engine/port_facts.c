@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <net/if.h>
+
 #include <rte_bus.h>
+#include <rte_devargs.h>
 #include <rte_ethdev.h>
+#include <rte_kvargs.h>
 
 #include "driver.h"
 #include "interface.h"
@@ -31,14 +36,12 @@ static uint16_t largest_mtu(const struct rte_eth_dev_info *info)
 	return (uint16_t)(info->max_rx_pktlen - overhead);
 }
 
-static void fill_facts(
-	struct fc_port_facts *facts, uint16_t id, const struct rte_eth_dev_info *info)
+static void fill_facts(struct fc_port_facts *facts, const struct rte_eth_dev_info *info)
 {
 	uint16_t n_rx = info->default_rxportconf.ring_size;
 	uint16_t n_tx = info->default_txportconf.ring_size;
 
 	snprintf(facts->driver, sizeof(facts->driver), "%s", info->driver_name);
-	facts->socket = rte_eth_dev_socket_id(id);
 	facts->max_rx_queues = info->max_rx_queues;
 	facts->max_tx_queues = info->max_tx_queues;
 	facts->rx_queues = 1;
@@ -49,7 +52,6 @@ static void fill_facts(
 	facts->mtu = fc_interface_mtu(info->if_index);
 	facts->max_mtu = largest_mtu(info);
 	facts->max_tx_frame = UINT32_MAX;
-	facts->is_nic = strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") != 0;
 	facts->rss_types = info->flow_type_rss_offloads;
 	facts->rss_key_size = info->hash_key_size;
 	facts->is_virtual = info->if_index == 0 && info->max_rx_pktlen == UINT32_MAX;
@@ -61,11 +63,11 @@ static void fill_facts(
 	 */
 	if (info->max_rx_queues != 0)
 		facts->idle_buffers = IDLE_DESCRIPTORS;
-	fc_driver_correct(facts, info);
 }
 
 int fc_port_facts(const char *name, struct fc_port_facts *facts)
 {
+	const struct rte_devargs *devargs;
 	struct rte_eth_dev_info info;
 	uint16_t id;
 
@@ -73,8 +75,85 @@ int fc_port_facts(const char *name, struct fc_port_facts *facts)
 	snprintf(facts->name, sizeof(facts->name), "%s", name);
 	if (rte_eth_dev_get_port_by_name(name, &id) != 0 || rte_eth_dev_info_get(id, &info) != 0)
 		return -ENODEV;
-	fill_facts(facts, id, &info);
+	fill_facts(facts, &info);
+	facts->socket = rte_eth_dev_socket_id(id);
+	facts->is_nic = strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") != 0;
+	devargs = rte_dev_devargs(info.device);
+	fc_driver_correct(facts, devargs != NULL && devargs->args != NULL ? devargs->args : "");
 	return 0;
+}
+
+/* What drivers of virtual devices say of themselves (dev_infos_get of DPDK 22.11), as far as facts
+ * go by it. A test compares it with what they say. */
+static const struct vdev_driver {
+	const char *driver;
+	uint32_t max_rx_pktlen;
+	uint64_t rx_offload_capa, tx_offload_capa;
+	const char *queues; /* the argument that has their number; NULL: as many as one likes */
+	bool has_interface; /* the argument `iface` names one that its limits come from */
+} vdev_drivers[] = {
+	{ "net_null", .max_rx_pktlen = UINT32_MAX },
+	{ "net_ring", .max_rx_pktlen = UINT32_MAX, .rx_offload_capa = RTE_ETH_RX_OFFLOAD_SCATTER,
+		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS },
+	{ "net_pcap", .max_rx_pktlen = UINT32_MAX, .has_interface = true },
+	{ "net_af_packet", .max_rx_pktlen = RTE_ETHER_MAX_LEN,
+		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS, .queues = "qpairs",
+		.has_interface = true },
+};
+
+/* The driver of a device's name; eth_pcap0 is another name of net_pcap0. */
+static const struct vdev_driver *find_vdev_driver(const char *name)
+{
+	for (size_t i = 0; i < RTE_DIM(vdev_drivers); i++) {
+		const char *driver = vdev_drivers[i].driver;
+
+		if (strncmp(name, driver, strlen(driver)) == 0 ||
+			(strncmp(name, "eth_", 4) == 0 &&
+				strncmp(name + 4, driver + 4, strlen(driver) - 4) == 0))
+			return &vdev_drivers[i];
+	}
+	return NULL;
+}
+
+static char *find_argument(const char *args, const char *key)
+{
+	struct rte_kvargs *arguments = key != NULL ? rte_kvargs_parse(args, NULL) : NULL;
+	const char *value = arguments != NULL ? rte_kvargs_get(arguments, key) : NULL;
+	char *copy = value != NULL ? strdup(value) : NULL;
+
+	rte_kvargs_free(arguments);
+	return copy;
+}
+
+bool fc_port_assume_vdev(const char *name, const char *args, struct fc_port_facts *facts)
+{
+	const struct vdev_driver *driver = find_vdev_driver(name);
+	struct rte_eth_dev_info info = { .max_mtu = UINT16_MAX,
+		.rx_desc_lim = { .nb_max = UINT16_MAX, .nb_align = 1 },
+		.tx_desc_lim = { .nb_max = UINT16_MAX, .nb_align = 1 } };
+	char *queues, *interface;
+
+	if (driver == NULL)
+		return false;
+	queues = find_argument(args, driver->queues);
+	interface = find_argument(args, driver->has_interface ? "iface" : NULL);
+	info.driver_name = driver->driver;
+	info.max_rx_pktlen = driver->max_rx_pktlen;
+	info.rx_offload_capa = driver->rx_offload_capa;
+	info.tx_offload_capa = driver->tx_offload_capa;
+	info.if_index = interface != NULL ? if_nametoindex(interface) : 0;
+	info.max_rx_queues = FC_MAX_QUEUES;
+	if (driver->queues != NULL)
+		info.max_rx_queues = queues != NULL ? (uint16_t)strtoul(queues, NULL, 0) : 1;
+	info.max_tx_queues = info.max_rx_queues;
+	free(queues);
+	free(interface);
+	memset(facts, 0, sizeof(*facts));
+	snprintf(facts->name, sizeof(facts->name), "%s", name);
+	fill_facts(facts, &info);
+	facts->socket = -1;
+	fc_driver_correct(facts, args);
+	return true;
 }
 
 void fc_port_mac(const char *name, uint8_t mac[FC_MAC_SIZE])

@@ -504,3 +504,61 @@ def test_more_taps_or_outputs_than_fluxcap_has(tmp_path, kind):
     assert done.returncode == 2
     assert done.stderr == f"{path}: {kind}: 129 {kind} are too many; fluxcap takes at most 128\n"
     assert "128 taps and 128 outputs" in CONFIGURATION
+
+
+# what --check promises with EAL's options
+
+@pytest.mark.parametrize("vdev, settings", [
+    ("net_null0,no-rx=1", {}), ("net_null0,no-rx=1,size=9000", {}),
+    ("net_af_packet0,iface=lo", {}), ("net_af_packet0,iface=lo,framesz=16384,blocksz=65536", {}),
+    ("net_ring0", {}), (None, {"net_null0": {"devargs": "no-rx=1,size=4000"}}),
+    (None, {"net_af_packet0": {"devargs": "iface=lo,framesz=8192,blocksz=65536,framecnt=64"}}),
+], ids=str)
+@pytest.mark.parametrize("lcores", ["0", "0@0,1@0", "(0,3)@0,2@0"])
+def test_check_promises_what_there_will_be(prefix, write, tmp_path, vdev, settings, lcores):
+    name = vdev.split(",")[0] if vdev else next(iter(settings))
+    path = write(name, **settings)
+    vdevs = ("--vdev", "net_null1") + (("--vdev", vdev) if vdev else ())
+    eal = ("--no-huge", "-m", "900", "--no-pci", "--lcores", lcores)
+    stats = tmp_path / "stats.json"
+    checked = run_eal(prefix, eal=eal, vdevs=vdevs, own=("--check", path))
+    assert checked.returncode == 0 and checked.stderr == "", checked
+    promised = re.search(r"\((\d+) ring", checked.stdout)[1]
+    done = run_eal(prefix, eal=eal, vdevs=vdevs,
+                   own=("-c", path, "--exit-when-idle", "1", "--stats-on-exit", stats))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(stats.read_text())["taps"]["a"]["ring_buffers"] == int(promised)
+    # Nor is anything said to be assumed, and the lcores are those that there will be.
+    assert "assumed" not in checked.stdout
+    n_workers = int(re.search(r"running: 1 taps, 1 outputs, (\d+) lcores", done.stderr)[1])
+    used = re.findall(r"^lcore (\d+):", checked.stdout, re.M)
+    assert used and set(used) <= set({"0": "0", "0@0,1@0": "1"}.get(lcores, "23"))
+    assert len(used) <= n_workers
+
+
+def test_check_says_what_it_assumes(write):
+    path = write("net_af_packet0", "0000:7f:1f.7")
+    said = fluxcap("--check", path).stdout.splitlines()
+    assert said[-4:] == [
+        "assumed: one lcore moves packets", "assumed: usual arguments of net_af_packet0",
+        "assumed: NICs with 1024 descriptors that take long frames in several buffers",
+        "EAL's options say it exactly: fluxcap EAL-OPTION... -- --check FILE"]
+    assert "assumed" not in fluxcap("--plan", path).stdout
+    # A port that the file itself makes is known.
+    path = write("net_af_packet0", net_af_packet0={"devargs": "iface=lo"},
+                 net_null1={"devargs": ""})
+    said = fluxcap("--check", path, "--assume-lcores", "1").stdout
+    assert "assumed" not in said
+
+
+def test_check_with_eal_options_that_do_not_do(write, prefix):
+    done = run_eal(prefix, own=("--check", write("net_ring0")))
+    assert done.returncode == 2
+    assert "taps.a.port: nothing makes net_ring0: '--vdev net_ring0,...'" in done.stderr
+    done = run_eal(prefix, own=("--check", write("net_null0")), eal=("--no-huge", "-m", "32"))
+    assert done.returncode == 2
+    assert re.search(r"needs [\d.]+ MiB, and EAL gets 32 MiB \(--no-huge, -m\)", done.stderr)
+    done = run_eal(prefix, own=("--check", write("net_null0")), eal=("--no-huge",))
+    assert done.returncode == 2 and "EAL gets 64 MiB" in done.stderr
+    done = run_eal(prefix, own=("--check", write("net_null0")), eal=("-l", "x"))
+    assert done.returncode == 2 and "-l or --lcores cannot be read" in done.stderr

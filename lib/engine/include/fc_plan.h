@@ -156,6 +156,15 @@ uint16_t fc_plan_port_names(
 void fc_plan_assume_port(const char *name, struct fc_port_facts *facts);
 
 /**
+ * The same for a virtual device of which the arguments are known, too: what it will say of itself
+ * when it is made.
+ *
+ * @param args  As behind the name in --vdev.
+ * @return      Whether its driver is one of those that are known well; else nothing is done.
+ */
+bool fc_port_assume_vdev(const char *name, const char *args, struct fc_port_facts *facts);
+
+/**
  * Make the plan.
  *
  * @param config    Must outlive the plan.
