@@ -17,6 +17,8 @@
 
 #define SHORT_PERIOD_MS 10
 
+#define LONG_RELOAD_MS 2000 /* after which the user is told */
+
 #define STATUS_SIZE 80
 
 struct control {
@@ -28,6 +30,8 @@ struct control {
 	unsigned exit_idle_ms;
 	uint64_t n_received; /* when last looked */
 	uint64_t changed_ms; /* when that number last changed */
+	uint64_t reload_ms;  /* when the last reload began */
+	bool is_long_told;   /* of that one */
 	int signals, timer, poll;
 };
 
@@ -146,6 +150,8 @@ static struct fc_reload_answer reload(struct control *control)
 {
 	struct fc_reload_answer answer;
 
+	control->reload_ms = now_ms();
+	control->is_long_told = false;
 	feed_watchdog(control);
 	fc_notify_reloading(&control->notify);
 	answer = fc_reload_do(control->reload, false);
@@ -163,6 +169,8 @@ static void serve_request(struct control *control)
 
 	if (request == NULL)
 		return;
+	control->reload_ms = now_ms();
+	control->is_long_told = false;
 	fc_reload_queue_answer(control->queue, request,
 		request->answer.is_dry_run ? fc_reload_do(control->reload, true) : reload(control));
 }
@@ -176,6 +184,27 @@ static void watch_ports(struct control *control, uint64_t now)
 	fc_engine_watch(control->engine, now, findings);
 	fc_log_findings(findings);
 	fc_findings_free(findings);
+}
+
+/* While a reload reads the configuration; whether to go on with that. */
+static bool work_meanwhile(void *context)
+{
+	struct control *control = context;
+	uint64_t now = now_ms();
+	sigset_t pending;
+
+	if (fc_notify_is_due(&control->notify, now) && fc_engine_has_advanced(control->engine))
+		fc_notify_well(&control->notify, now);
+	watch_ports(control, now);
+	fc_engine_tend(control->engine, now);
+	if (now - control->reload_ms >= LONG_RELOAD_MS && !control->is_long_told) {
+		fc_log(FC_NOTE, "the reload takes longer: long filters are being compiled; "
+				"packets go on as before");
+		control->is_long_told = true;
+	}
+	sigemptyset(&pending);
+	sigpending(&pending);
+	return !sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT);
 }
 
 /* Whether it is time to stop. */
@@ -239,6 +268,8 @@ int fc_control_run(struct fc_reload *reload, struct fc_reload_queue *queue, unsi
 	bool stop = false;
 	int ret;
 
+	reload->meanwhile = work_meanwhile;
+	reload->context = &control;
 	write_status(&control, "");
 	fc_log(FC_NOTE, "%s", control.status);
 	fc_notify_begin(&control.notify, control.status);

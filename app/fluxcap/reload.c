@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <sys/stat.h>
 
@@ -47,16 +50,85 @@ static void apply(struct fc_engine *engine, struct fc_change *change, struct fc_
 	fc_telemetry_resume();
 }
 
+/* What a thread reads beside the control thread. */
+struct loading {
+	const char *path; /* stays to the end of the program */
+	struct fc_findings *findings;
+	struct fc_config *config;
+};
+
+static void *load(void *arg)
+{
+	struct loading *loading = arg;
+
+	loading->config = fc_config_load(loading->path, &fc_stage_checks, loading->findings);
+	return NULL;
+}
+
+static struct timespec soon(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	time.tv_nsec += 10000000;
+	time.tv_sec += time.tv_nsec / 1000000000;
+	time.tv_nsec %= 1000000000;
+	return time;
+}
+
+/* Whether the thread has come to its end; false: nobody waits for it any more. */
+static bool wait_for(const struct fc_reload *reload, pthread_t thread)
+{
+	struct timespec end = soon();
+
+	while (pthread_timedjoin_np(thread, NULL, &end) != 0) {
+		if (reload->meanwhile != NULL && !reload->meanwhile(reload->context)) {
+			pthread_detach(thread);
+			return false;
+		}
+		end = soon();
+	}
+	return true;
+}
+
+/*
+ * Read the configuration in a thread of its own: hundreds of terms of a filter take seconds. When
+ * fluxcap is to stop meanwhile, what that thread has is left to it.
+ */
+static struct fc_config *load_beside(struct fc_reload *reload, struct fc_reload_answer *answer)
+{
+	struct loading *loading = calloc(1, sizeof(*loading));
+	struct fc_config *config = NULL;
+	pthread_t thread;
+
+	if (loading == NULL)
+		return NULL;
+	loading->path = reload->path;
+	loading->findings = answer->findings;
+	if (pthread_create(&thread, NULL, load, loading) != 0) {
+		load(loading);
+	} else if (!wait_for(reload, thread)) {
+		answer->findings = fc_findings_new(reload->source);
+		if (answer->findings != NULL)
+			fc_findings_add(answer->findings, FC_ERROR, "", "fluxcap is stopping");
+		return NULL;
+	}
+	config = loading->config;
+	free(loading);
+	return config;
+}
+
 static int carry_out(struct fc_reload *reload, struct fc_reload_answer *answer)
 {
-	struct fc_findings *findings = answer->findings;
+	struct fc_findings *findings;
 	struct fc_config *config = NULL;
 	struct fc_change *change;
 	uint32_t n_before;
 	int ret;
 
-	if (can_be_read_again(reload, findings))
-		config = fc_config_load(reload->path, &fc_stage_checks, findings);
+	if (can_be_read_again(reload, answer->findings))
+		config = load_beside(reload, answer);
+	findings = answer->findings;
 	if (config == NULL)
 		return -EINVAL;
 	n_before = count_notes(findings);

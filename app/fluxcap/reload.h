@@ -12,6 +12,12 @@ struct fc_reload {
 	const char *source; /**< put before the place of each finding */
 	const char *path; /**< the configuration file; NULL: what ran first cannot be read again */
 	struct fc_findings *refused; /**< why a port could not return; NULL: it could */
+	/**
+	 * Called every 10 ms while a configuration is read and its filters are compiled, for what
+	 * the control thread has to do besides; false: give up, fluxcap is to stop.
+	 */
+	bool (*meanwhile)(void *context);
+	void *context;
 };
 
 /** Begin with @p refused NULL; free what it holds. */
