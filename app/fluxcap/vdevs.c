@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <fc_capture.h>
+#include <fc_local_socket.h>
 #include <fc_plan.h>
 
 #include "vdevs.h"
@@ -54,6 +55,8 @@ int fc_vdevs_check(
 	n_own = n;
 	n = list_configured(config, vdevs, n);
 	ret = fc_capture_check(vdevs, n, 0, findings) == 0 ? 0 : -1;
+	if (ret == 0)
+		fc_local_socket_clean(vdevs, n, findings);
 	for (size_t i = 0; i < n_own; i++)
 		free((char *)(uintptr_t)vdevs[i].name);
 	free(vdevs);

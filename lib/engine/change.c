@@ -306,7 +306,7 @@ static void hand_over(
 		fc_port_follow(next->ports[i], &next->plan->ports[i]);
 		fc_port_hear(next->ports[i], findings);
 		next->ports[i]->rx_pool = next->rx_pools[i];
-		atomic_store_explicit(&next->ports[i]->is_paused, false, memory_order_release);
+		fc_port_resume(next->ports[i]);
 	}
 }
 

@@ -71,7 +71,7 @@ static void put_back(struct fc_engine *engine, const struct fc_generation *next,
 		}
 		fc_port_follow(port, plan);
 	}
-	atomic_store_explicit(&port->is_paused, false, memory_order_release);
+	fc_port_resume(port);
 	fc_findings_free(findings);
 }
 

@@ -17,6 +17,8 @@
 #define RING_SLOTS	    1024 /* drivers/net/ring: of a ring that --vdev makes */
 #define NULL_FRAME_SIZE	    64	 /* drivers/net/null: default of `size` */
 #define AF_PACKET_FRAMESIZE 2048 /* drivers/net/af_packet: default of `framesz` */
+#define MEMIF_BUFFER_SIZE   2048 /* drivers/net/memif: default of `bsize` */
+#define MEMIF_RSIZE	    10	 /* drivers/net/memif: default of `rsize`, a power of 2 */
 #define AF_XDP_DESCRIPTORS                                                                         \
 	2048 /* drivers/net/af_xdp: of each of its four rings; fill has twice that */
 
@@ -24,6 +26,13 @@ static int read_number(const char *key, const char *value, void *opaque)
 {
 	RTE_SET_USED(key);
 	*(unsigned long *)opaque = strtoul(value, NULL, 0);
+	return 0;
+}
+
+static int read_yes(const char *key, const char *value, void *opaque)
+{
+	RTE_SET_USED(key);
+	*(bool *)opaque = value != NULL && strcmp(value, "yes") == 0;
 	return 0;
 }
 
@@ -109,6 +118,35 @@ static void correct_tap(struct fc_port_facts *facts, struct rte_kvargs *argument
 	facts->lets_go = true;
 }
 
+/*
+ * It tells of frames of 1518 bytes, and gives what its other end sends, in as many buffers as that
+ * takes. Of a frame that needs two of its other end's buffers (`bsize`) it sends the second one
+ * marked wrongly, and from then on others as well; with zero-copy it does not.
+ */
+static void correct_memif(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	bool is_zero_copy = false;
+
+	rte_kvargs_process(arguments, "zero-copy", read_yes, &is_zero_copy);
+	facts->is_virtual = true;
+	facts->max_mtu = UINT16_MAX;
+	facts->splits_rx = true;
+	facts->lets_go = !is_zero_copy;
+	if (is_zero_copy)
+		facts->tx_held = (uint16_t)(1U << number_argument(arguments, "rsize", MEMIF_RSIZE));
+	else
+		facts->max_tx_frame =
+			(uint32_t)number_argument(arguments, "bsize", MEMIF_BUFFER_SIZE);
+}
+
+static void correct_vhost(struct fc_port_facts *facts, struct rte_kvargs *arguments)
+{
+	RTE_SET_USED(arguments);
+	/* A frame of a guest that is longer than a buffer comes in several. */
+	facts->splits_rx = true;
+	facts->lets_go = true;
+}
+
 static void correct_vmxnet3(struct fc_port_facts *facts, struct rte_kvargs *arguments)
 {
 	RTE_SET_USED(arguments);
@@ -126,6 +164,8 @@ static const struct {
 	{ "net_af_packet", correct_af_packet },
 	{ "net_af_xdp", correct_af_xdp },
 	{ "net_tap", correct_tap },
+	{ "net_memif", correct_memif },
+	{ "net_vhost", correct_vhost },
 	{ "net_vmxnet3", correct_vmxnet3 },
 };
 
@@ -172,10 +212,13 @@ void fc_driver_correct(struct fc_port_facts *facts, const char *args)
 	struct rte_kvargs *arguments;
 
 	correct_nic(facts);
+	/* What is not on a bus and not known here may do as net_memif does. */
+	facts->may_split = !facts->is_nic;
 	for (size_t i = 0; i < RTE_DIM(drivers); i++) {
 		if (strcmp(drivers[i].driver, facts->driver) != 0)
 			continue;
 		arguments = rte_kvargs_parse(args, NULL);
+		facts->may_split = false;
 		if (arguments != NULL)
 			drivers[i].correct(facts, arguments);
 		rte_kvargs_free(arguments);
@@ -195,6 +238,11 @@ bool fc_driver_counts_by_queue(const struct fc_port_facts *facts)
 bool fc_driver_hides_lengths(const struct fc_port_facts *facts)
 {
 	return strcmp(facts->driver, "net_e1000_igb") == 0 || strcmp(facts->driver, "net_igc") == 0;
+}
+
+bool fc_driver_has_link(const struct fc_port_facts *facts)
+{
+	return strcmp(facts->driver, "net_pcap") != 0;
 }
 
 bool fc_driver_is_af_packet(const struct fc_port_facts *facts)

@@ -22,6 +22,10 @@ bool fc_driver_counts_by_queue(const struct fc_port_facts *facts);
  * errors. */
 bool fc_driver_hides_lengths(const struct fc_port_facts *facts);
 
+/** Whether a port has a link that can be down while it is started. Files have none, and a secondary
+ * process that attaches to net_pcap (dpdk-dumpcap) sets what it calls its link to down. */
+bool fc_driver_has_link(const struct fc_port_facts *facts);
+
 /** Whether it is net_af_packet: see af_packet.h. */
 bool fc_driver_is_af_packet(const struct fc_port_facts *facts);
 

@@ -407,10 +407,35 @@ static unsigned drop_some(struct fc_feed *feed)
 	return n;
 }
 
-/* The oldest packets of the backlog: one only, as a probe, when the port is stalled. */
+/*
+ * The oldest packets of the backlog: one only, as a probe, when the port is stalled; but more where
+ * the port might take those behind it.
+ */
 static uint16_t look_at_front(struct fc_feed *feed, struct rte_mbuf *packets[FC_BURST])
 {
-	return fc_backlog_front(&feed->backlog, packets, feed->is_stalled ? 1 : FC_BURST);
+	bool probes = feed->is_stalled && !fc_feed_is_stuck(feed);
+
+	return fc_backlog_front(&feed->backlog, packets, probes ? 1 : FC_BURST);
+}
+
+/* One packet more for the stash, all of which the port refuses: it might take this one. */
+static void lengthen_stash(struct fc_feed *feed)
+{
+	struct rte_mbuf *packet;
+	uint64_t size, long_ones;
+
+	if (feed->output->tunnel != NULL || feed->stash_n - feed->stash_at >= FC_BURST ||
+		feed->stash_n >= FC_FRAGMENT_MAX * FC_BURST ||
+		fc_backlog_front(&feed->backlog, &packet, 1) != 1)
+		return;
+	tally_sub(&feed->queued, 1, packet->pkt_len);
+	fc_backlog_pop(&feed->backlog, 1);
+	if (edit(feed, &packet, 1, true, NULL, &size, &long_ones) == 0 ||
+		fc_feed_drop_oversize(feed, &packet, 1, true) == 0)
+		return;
+	feed->is_last[feed->stash_n] = 1;
+	feed->stash[feed->stash_n++] = packet;
+	fc_tally_add(&feed->queued, 1, packet->pkt_len);
 }
 
 /* Send packets of the backlog as they are; returns how many are done with. */
@@ -448,7 +473,14 @@ unsigned fc_feed_expire(struct fc_feed *feed)
 
 unsigned fc_feed_drain(struct fc_feed *feed)
 {
-	if (is_away(feed) || !send_stash(feed) || fc_backlog_is_empty(&feed->backlog))
+	if (is_away(feed))
+		return 0;
+	if (!send_stash(feed)) {
+		if (unlikely(fc_feed_is_stuck(feed)))
+			lengthen_stash(feed);
+		return 0;
+	}
+	if (fc_backlog_is_empty(&feed->backlog))
 		return 0;
 	return feed->output->prepares ? edit_front(feed) : send_front(feed);
 }

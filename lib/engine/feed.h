@@ -44,6 +44,8 @@ struct fc_feed {
 	const _Atomic uint64_t *reached; /* the position of the tap's stream; its rx lcores: wo */
 	uint64_t window;		 /* segments that may wait */
 	bool is_stalled;		 /* the port took nothing when last asked */
+	const struct rte_mbuf *stuck;	 /* the frame that it refused first, only to be compared */
+	uint32_t stuck_at;		 /* and the port's n_looks then */
 	uint16_t stash_at, stash_n;	 /* stash[stash_at .. stash_n - 1] are to be sent */
 	uint64_t stash_start;		 /* position of the burst that they come from */
 	struct rte_mbuf **stash;	 /* frames: edited packets, or their fragments */

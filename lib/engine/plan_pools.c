@@ -124,7 +124,7 @@ static void plan_tap(struct fc_plan *plan, uint16_t index)
 	uint64_t ring = plan->config->taps[index].ring;
 
 	/* What was an outer fragment comes as the segments that it was put together of. */
-	tap->gives_segments = port->splits || port->ends;
+	tap->gives_segments = port->splits || port->facts.may_split || port->ends;
 	tap->window = (uint32_t)RTE_MIN(
 		RTE_MAX(ring / port->pool.mbuf_size, (uint64_t)FC_PLAN_MIN_WINDOW),
 		(uint64_t)UINT32_MAX / 4);

@@ -11,6 +11,7 @@
 
 #include "capture.h"
 #include "driver.h"
+#include "local_socket.h"
 #include "plug.h"
 
 /* Devices that come and go while EAL runs. */
@@ -112,7 +113,10 @@ int fc_plug_in(struct fc_engine *engine, const struct fc_config *config, const c
 {
 	const char *args = find_args(engine, config, name);
 
-	if (args == NULL || fc_port_probe(name, args) != 0)
+	if (args == NULL)
+		return -ENODEV;
+	fc_local_socket_clean(&(struct fc_vdev){ name, args }, 1, NULL);
+	if (fc_port_probe(name, args) != 0)
 		return -ENODEV;
 	note_plugged(engine, name);
 	return 0;

@@ -12,12 +12,14 @@
 
 #include "driver.h"
 #include "interface.h"
+#include "local_socket.h"
 #include "pdump.h"
 #include "port_counts.h"
 #include "port_interface.h"
 #include "port_setup.h"
 
-#define LOOK_REST 10 /* times as long as looking at the link took */
+#define PEER_REST_MS 1000
+#define LOOK_REST    10 /* times as long as looking at the link took */
 
 /* EAL's interrupt thread: the kernel wants a device back, or it has gone. */
 static void notice_removal(const char *name, enum rte_dev_event_type event, void *port)
@@ -88,6 +90,8 @@ static enum fc_port_state look_at(const struct fc_port *port)
 
 	if (port->interface_index != 0)
 		return look_at_interface(port);
+	if (!fc_driver_has_link(&port->plan->facts))
+		return FC_PORT_RUNNING;
 	if (rte_eth_link_get_nowait(port->id, &link) != 0)
 		return FC_PORT_DOWN;
 	return link.link_status == RTE_ETH_LINK_UP ? FC_PORT_RUNNING : FC_PORT_DOWN;
@@ -109,6 +113,7 @@ void fc_port_look(struct fc_port *port, uint64_t now_ms)
 	if (!port->is_started || atomic_load_explicit(&port->is_gone, memory_order_relaxed) ||
 		(now_ms < port->next_look_ms && !is_removed))
 		return;
+	atomic_fetch_add_explicit(&port->n_looks, 1, memory_order_relaxed);
 	before_ms = clock_ms();
 	if (!is_removed) {
 		state = look_at(port);
@@ -191,6 +196,8 @@ int fc_port_start(
 		fc_link_watch_return(&port->watch, look_at(port), now_ms);
 	port->is_leaving = false;
 	port->next_look_ms = 0;
+	if (port->is_waiting)
+		atomic_store_explicit(&port->is_paused, true, memory_order_relaxed);
 	atomic_store_explicit(&port->is_gone, false, memory_order_release);
 	return 0;
 }
@@ -251,6 +258,36 @@ int fc_port_restart(
 	return fc_port_replug(port, findings);
 }
 
+void fc_port_resume(struct fc_port *port)
+{
+	atomic_store_explicit(
+		&port->is_paused, port->is_waiting || port->is_meeting, memory_order_release);
+}
+
+bool fc_port_needs_peer(const struct fc_port *port, uint64_t now_ms)
+{
+	/* An end that has just gone must not be asked while it is still about to go. */
+	return port->is_started && !atomic_load_explicit(&port->is_gone, memory_order_relaxed) &&
+	       fc_link_watch_state(&port->watch) != FC_PORT_RUNNING &&
+	       now_ms - atomic_load_explicit(&port->watch.changed_ms, memory_order_relaxed) >=
+		       PEER_REST_MS &&
+	       fc_local_socket_is_client(port->plan->facts.driver, port->device_args);
+}
+
+void fc_port_meet(struct fc_port *port)
+{
+	pthread_mutex_lock(&port->lock);
+	if (!port->is_waiting) {
+		fc_port_read_counts(port);
+		rte_eth_dev_stop(port->id);
+	}
+	port->is_waiting = fc_port_try_start(port) != 0;
+	port->is_meeting = false;
+	fc_port_read_counts(port);
+	pthread_mutex_unlock(&port->lock);
+	fc_port_resume(port);
+}
+
 void fc_port_give_up(struct fc_port *port)
 {
 	fc_port_stop(port);
@@ -286,7 +323,7 @@ void fc_port_stop(struct fc_port *port)
 	fc_port_restore(port);
 	rte_eth_dev_stop(port->id);
 	rte_eth_dev_close(port->id);
-	port->is_started = false;
+	port->is_started = port->is_waiting = port->is_meeting = false;
 	pthread_mutex_unlock(&port->lock);
 	port->device = NULL;
 }

@@ -58,9 +58,13 @@ struct fc_port {
 	struct rte_mempool *rx_pool;	   /* of its rx queues, NULL: none; belongs to the engine */
 	bool is_started;
 	bool is_promiscuous;	   /* shall be, and could be made so */
+	bool is_waiting;	   /* its device is stopped until its other end is there */
+	bool is_meeting;	   /* and is started when the lcores know that it is paused */
+	uint64_t next_meeting_ms;  /* when to look for the other end again */
 	bool is_leaving;	   /* it is gone, and waits for the lcores to know it */
 	uint32_t left_at;	   /* see lane.h: the epoch in which they do */
 	_Atomic bool is_gone;	   /* it is not there; control: wo, lcores: ro */
+	_Atomic uint32_t n_looks;  /* at the port, a clock of FC_PORT_LOOK_MS; as is_gone */
 	_Atomic bool is_paused;	   /* it is being changed; control: wo, lcores: ro */
 	_Atomic bool is_removed;   /* its device is; EAL's interrupt thread: wo, control: ro */
 	struct rte_device *device; /* behind it, NULL: it is not started */
@@ -137,6 +141,15 @@ void fc_port_hear(struct fc_port *port, struct fc_findings *findings);
 /** Set a port up by its plan after its device was taken out and put in again. As fc_port_restart().
  */
 int fc_port_replug(struct fc_port *port, struct fc_findings *findings);
+
+/** Let the lcores use a port that was paused, unless it waits for its other end. */
+void fc_port_resume(struct fc_port *port);
+
+/** Whether the port's link is down and comes back only when the port is started anew. */
+bool fc_port_needs_peer(const struct fc_port *port, uint64_t now_ms);
+
+/** Start it anew. The lcores know that it is paused. */
+void fc_port_meet(struct fc_port *port);
 
 /** Say that a port cannot be used; it may be found again. */
 void fc_port_give_up(struct fc_port *port);

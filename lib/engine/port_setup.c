@@ -8,6 +8,7 @@
 
 #include "driver.h"
 #include "interface.h"
+#include "local_socket.h"
 #include "port_interface.h"
 #include "port_setup.h"
 
@@ -45,6 +46,9 @@ static uint32_t find_mtu(const struct fc_plan_port *plan, const struct rte_eth_d
 	uint32_t mtu = plan->mtu != 0 ? plan->mtu : plan->facts.mtu;
 
 	mtu = RTE_MIN(mtu, (uint32_t)plan->facts.max_mtu);
+	/* Drivers that are known to take longer frames than they say. */
+	if (plan->facts.is_virtual && info->max_rx_pktlen != UINT32_MAX)
+		mtu = RTE_MIN(mtu, info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN);
 	return mtu != 0 ? RTE_MAX(mtu, (uint32_t)info->min_mtu) : 0;
 }
 
@@ -234,6 +238,35 @@ void fc_port_hear(struct fc_port *port, struct fc_findings *findings)
 		report_deaf(port, ret, findings);
 }
 
+/* A memif that connects can be started only when its other end listens. */
+static bool waits_for_peer(struct fc_port *port, struct fc_findings *findings)
+{
+	char place[FC_PORT_NAME_SIZE + 8];
+
+	port->is_waiting = fc_local_socket_is_client(port->plan->facts.driver, port->device_args) &&
+			   fc_port_try_start(port) != 0;
+	if (!port->is_waiting)
+		return false;
+	write_place(port, place);
+	fc_findings_add(findings, FC_WARNING, place,
+		"its other end is not there yet; it is looked for every second");
+	return true;
+}
+
+int fc_port_try_start(struct fc_port *port)
+{
+	int type = rte_log_register("pmd.net.memif"), level = 0, ret;
+
+	if (type >= 0) {
+		level = rte_log_get_level((uint32_t)type);
+		rte_log_set_level((uint32_t)type, RTE_LOG_EMERG);
+	}
+	ret = rte_eth_dev_start(port->id);
+	if (type >= 0 && level > 0)
+		rte_log_set_level((uint32_t)type, (uint32_t)level);
+	return ret;
+}
+
 int fc_port_set_up(struct fc_port *port, const struct rte_eth_dev_info *info, int n_tx,
 	struct fc_findings *findings)
 {
@@ -242,6 +275,9 @@ int fc_port_set_up(struct fc_port *port, const struct rte_eth_dev_info *info, in
 
 	if (ret != 0)
 		return ret;
+	if (waits_for_peer(port, findings))
+		return 0;
+	/* One that did not wait is started already. */
 	ret = rte_eth_dev_start(port->id);
 	if (ret != 0)
 		return fc_port_report(port, "starting", ret, findings);

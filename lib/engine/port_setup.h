@@ -35,4 +35,8 @@ int fc_port_set_up(struct fc_port *port, const struct rte_eth_dev_info *info, in
  * give back. The port is still started. */
 void fc_port_restore(struct fc_port *port);
 
+/** Start a memif that connects, without a word of its driver's where its other end is not there.
+ * @return 0, or what the driver says. */
+int fc_port_try_start(struct fc_port *port);
+
 #endif

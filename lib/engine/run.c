@@ -15,9 +15,10 @@
 #include "pool.h"
 #include "port_interface.h"
 
-#define PLACE_SIZE     256  /* bytes of a port with its users */
-#define FIRST_PAUSE_MS 1000 /* between looks for ports that have returned */
-#define LAST_PAUSE_MS  60000
+#define PLACE_SIZE	 256  /* bytes of a port with its users */
+#define MEETING_PAUSE_MS 1000 /* between trials to find the other end of a port */
+#define FIRST_PAUSE_MS	 1000 /* between looks for ports that have returned */
+#define LAST_PAUSE_MS	 60000
 
 static const struct timespec a_millisecond = { .tv_nsec = 1000000 };
 
@@ -271,6 +272,22 @@ static void let_go(struct fc_engine *engine, struct fc_port *port)
 	}
 }
 
+/* Start a port anew whose other end has gone, once no lcore touches it, until that is there. */
+static void meet(struct fc_engine *engine, struct fc_port *port, uint64_t now_ms)
+{
+	if (port->is_meeting) {
+		if (fc_engine_has_seen(engine, port->left_at))
+			fc_port_meet(port);
+		return;
+	}
+	if (now_ms < port->next_meeting_ms || !fc_port_needs_peer(port, now_ms))
+		return;
+	port->next_meeting_ms = now_ms + MEETING_PAUSE_MS;
+	port->is_meeting = true;
+	fc_port_resume(port);
+	port->left_at = fc_engine_begin_epoch(engine);
+}
+
 /* "port NAME (tap A, output B)": a port's name alone tells nobody what is missing. */
 static void name_port(const struct fc_plan *plan, uint16_t index, char place[PLACE_SIZE])
 {
@@ -299,6 +316,8 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 		}
 		if (port->is_started && atomic_load_explicit(&port->is_gone, memory_order_relaxed))
 			let_go(engine, port);
+		else
+			meet(engine, port, now_ms);
 		if (!fc_link_watch_tell(&port->watch, now_ms, news))
 			continue;
 		name_port(engine->now->plan, i, place);

@@ -113,6 +113,54 @@ static bool settle_refused(
 	return true;
 }
 
+/* Whether the port has refused this frame for a second now; it has done so just now. */
+static bool is_refused_long(struct fc_feed *feed, const struct rte_mbuf *frame)
+{
+	if (!feed->is_stalled || feed->stuck != frame) {
+		feed->stuck = frame;
+		feed->stuck_at = load(&feed->output->port->n_looks);
+	}
+	feed->is_stalled = true;
+	return fc_feed_is_stuck(feed);
+}
+
+static bool send_one(struct fc_feed *feed, struct rte_mbuf *frame, uint64_t *size)
+{
+	uint16_t id = feed->output->port->id;
+	uint32_t length = frame->pkt_len;
+
+	if (rte_eth_tx_prepare(id, 0, &frame, 1) != 1 || rte_eth_tx_burst(id, 0, &frame, 1) != 1)
+		return false;
+	fc_tally_add(&feed->tx, 1, length);
+	*size -= length;
+	return true;
+}
+
+/*
+ * The port has refused the first of these frames for a second. If it takes a shorter one that is
+ * behind, it is not busy but will never take the first: a guest, say, whose buffers are too short.
+ * Then that is lost, and so are those between, which are not shorter; each of them is tried once
+ * more, because a port that was busy may have become free just now. Returns how many are done with.
+ */
+static uint16_t pass_by(struct fc_feed *feed, struct rte_mbuf **frames, const uint8_t *is_last,
+	uint16_t n, uint64_t *size)
+{
+	uint16_t at = 1;
+
+	while (at < n && frames[at]->pkt_len >= frames[0]->pkt_len)
+		at++;
+	if (at >= n || fc_count_ends(is_last, (uint16_t)(at + 1)) != at + 1u ||
+		!send_one(feed, frames[at], size))
+		return 0;
+	for (uint16_t i = 0; i < at; i++) {
+		if (send_one(feed, frames[i], size))
+			continue;
+		*size -= frames[i]->pkt_len;
+		fc_drop_packets(feed->drops, FC_DROP_TX_REFUSED, &frames[i], 1, true);
+	}
+	return (uint16_t)(at + 1);
+}
+
 uint16_t fc_feed_transmit(struct fc_feed *feed, struct rte_mbuf **frames, const uint8_t *is_last,
 	uint16_t n, uint64_t *size)
 {
@@ -144,6 +192,8 @@ uint16_t fc_feed_transmit(struct fc_feed *feed, struct rte_mbuf **frames, const 
 			break;
 		done = (uint16_t)(done + n_refused);
 	}
+	if (unlikely(done == 0) && n != 0 && is_refused_long(feed, frames[0]))
+		done = pass_by(feed, frames, is_last, n, size);
 	feed->is_stalled = done == 0;
 	return done;
 }

@@ -7,6 +7,7 @@ It is a second DPDK process, so it needs shared memory, and that is huge pages.
 
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -76,8 +77,12 @@ def test_dumpcap_captures_what_an_output_sends(running, tmp_path):
 
 
 def test_dumpcap_lists_the_ports(running):
+    """And takes no link down: a process that attaches sets what net_pcap calls its link so."""
     done = dumpcap(running.rig.prefix, "-D")
     assert done.returncode == 0, done.stderr
+    time.sleep(0.3)  # until the ports have been looked at
+    found = [running.tap("a"), running.output("x"), running.output("y")]
+    assert [(one["link"], one["flaps"]) for one in found] == [("up", 0)] * 3
     for name in ([running.rig.taps["a"]["port"]] +
                  [output["port"] for output in running.rig.outputs.values()]):
         assert name in done.stdout

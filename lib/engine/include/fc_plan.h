@@ -55,6 +55,7 @@ struct fc_port_facts {
 	uint32_t max_tx_frame; /**< limit of the driver itself, UINT32_MAX: none */
 	bool is_virtual;       /**< neither a NIC nor a kernel interface: no limit to a frame */
 	bool splits_rx;	       /**< a frame that is longer than a buffer comes in several */
+	bool may_split;	       /**< nobody knows whether it does that */
 	bool takes_segments;   /**< sends frames of several segments */
 	bool lets_go;	       /**< what it has taken to send it holds no more when it returns */
 	bool is_fixed;	       /**< it cannot be set up again once it has been closed */
