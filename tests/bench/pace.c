@@ -85,6 +85,7 @@ static_assert(sizeof(struct frame) == FRAME_SIZE, "a frame has no padding");
 
 static struct paced_queue paced_queues[MAX_PACED];
 static bool is_slow[RTE_MAX_ETHPORTS];
+static struct bucket slow_buckets[RTE_MAX_ETHPORTS][MAX_PACED];
 
 static struct gate {
 	uint64_t from_tsc, to_tsc;
@@ -296,16 +297,15 @@ static void pace_port(uint16_t port, uint16_t n_queues, uint64_t rate)
 
 static void slow_port(uint16_t port, uint16_t n_queues, uint64_t rate)
 {
-	struct bucket *buckets;
+	struct bucket *buckets = slow_buckets[port];
 	uint16_t i;
 
 	/* Callbacks outlive a stop of the port. */
 	if (is_slow[port])
 		return;
 	is_slow[port] = true;
-	buckets = calloc(n_queues, sizeof(*buckets));
-	if (buckets == NULL)
-		rte_exit(EXIT_FAILURE, "FC_SLOW: no memory\n");
+	if (n_queues > MAX_PACED)
+		rte_exit(EXIT_FAILURE, "FC_SLOW: more than %u queues\n", MAX_PACED);
 	for (i = 0; i < n_queues; i++) {
 		fill_bucket(&buckets[i], rate / n_queues);
 		if (rte_eth_add_tx_callback(port, i, hold_back, &buckets[i]) == NULL)

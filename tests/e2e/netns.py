@@ -50,6 +50,13 @@ class Namespace:
             self.execute("ethtool", "-K", end, "rx", "off", "tx", "off", "gro", "off", "gso",
                          "off", "tso", "off", "txvlan", "off", "rxvlan", "off")
 
+    def plain_veth(self, one, other, mtu=1500):
+        """A pair of interfaces as they come: up, with their offloads."""
+        command("ip", "-n", self.name, "link", "add", one, "mtu", mtu, "type", "veth",
+                "peer", "name", other, "mtu", mtu)
+        for end in (one, other):
+            self.up(end)
+
     def up(self, interface, arp=False):
         words = ["ip", "-n", self.name, "link", "set", interface]
         command(*words, "up", *([] if arp else ["arp", "off"]))
