@@ -294,7 +294,10 @@ static int make_output(struct making *m, uint16_t index, const struct fc_output 
 	if (fc_chain_begin(&output->chain, &config->edits, m->findings, place) != 0)
 		return -EINVAL;
 	output->writes = has_tunnel || output->chain.n_write != 0;
-	output->how.reach = output->chain.reach;
+	/* What a tunnel cuts need not be copied, but for what tells that it was cut. */
+	output->how.reach = has_tunnel && config->encap.oversize == FC_OVERSIZE_TRUNCATE
+				    ? fc_chain_reach(&output->chain, plan->mtu + FC_TUNNEL_MAX_SIZE)
+				    : output->chain.reach;
 	output->how.headroom =
 		(uint16_t)(output->chain.growth + (has_tunnel ? FC_TUNNEL_MAX_SIZE : 0));
 	output->how.linear = plan->is_linear;

@@ -32,10 +32,22 @@ static uint32_t longest_rx(const struct fc_plan_port *port)
 	return frame_size(port->mtu != 0 ? port->mtu : port->facts.mtu);
 }
 
+/*
+ * The longest frame that copies must hold for the port's sake. A file or another virtual port that
+ * is told no MTU takes more than one of NICs does.
+ */
+static uint32_t longest_copied(const struct fc_plan_port *port)
+{
+	bool has_limit = !port->facts.is_virtual || port->max_frame != UINT32_MAX;
+
+	return RTE_MAX(longest_rx(port),
+		has_limit ? 0U : FC_VIRTUAL_FRAME + (uint32_t)(FC_MAX_TAGS * FC_TAG_SIZE));
+}
+
 /* The longest that its taps may forward: what came in outer fragments is no frame of the port's. */
 static uint32_t longest_forwarded(const struct fc_plan_port *port)
 {
-	uint32_t longest = longest_rx(port);
+	uint32_t longest = longest_copied(port);
 
 	return port->ends ? RTE_MAX(longest, frame_size(FC_DEFAULT_MTU)) : longest;
 }
@@ -213,7 +225,8 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	struct fc_plan_port *port = &plan->ports[output->port];
 	bool has_tunnel = config->encap.type != FC_TUNNEL_NONE, gets_segments = false;
 	bool is_reassembled = false, has_too_many;
-	uint32_t longest = longest_rx(port), n_buffers = 1, n_segments = 1;
+	uint32_t longest = longest_copied(port), n_buffers = 1, n_segments = 1;
+	uint32_t n_sent = 0, n_held = 0;
 
 	for (uint16_t i = 0; i < config->n_from; i++) {
 		const struct fc_plan_tap *tap = &plan->taps[config->from[i]];
@@ -241,14 +254,21 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	/* A header and, of long packets, clones of what follows. */
 	if (!output->is_linear)
 		n_buffers = 1 + n_segments;
-	output->copies.n_mbufs = RTE_MIN(n_buffers, 2U) * port->tx_descriptors +
-				 n_buffers * port->facts.tx_held + FC_POOL_CACHE_SIZE * 3 / 2 +
+	/* A port that sends copies of what it is given holds nothing of it. */
+	if (!port->facts.lets_go) {
+		n_sent = port->tx_descriptors;
+		n_held = port->facts.tx_held;
+	}
+	output->copies.n_mbufs = RTE_MIN(n_buffers, 2U) * n_sent + n_buffers * n_held +
+				 FC_POOL_CACHE_SIZE * 3 / 2 +
 				 n_buffers * 2 * FC_BURST * config->n_from;
 	if (output->n_fragments > 1)
 		output->copies.n_mbufs +=
 			FRAGMENT_MBUFS *
-			(port->tx_descriptors + port->facts.tx_held +
+			(n_sent + n_held +
 				(uint32_t)output->n_fragments * FC_BURST * config->n_from);
+	/* Fewer, and the lcore could keep none of them for itself. */
+	output->copies.n_mbufs = RTE_MAX(output->copies.n_mbufs, 2U * (uint32_t)FC_POOL_CACHE_SIZE);
 }
 
 void fc_plan_pools(struct fc_plan *plan)

@@ -89,10 +89,20 @@ static uint32_t needed_size(const struct fc_private *how, const struct rte_mbuf 
 	return RTE_MIN(packet->pkt_len, how->reach);
 }
 
+/*
+ * Bytes in front of a copy in a buffer of @size. The largest that an mbuf can have gives up those
+ * which nobody needs, so that frames of nearly 64 KiB find room.
+ */
+static uint32_t least_headroom(const struct fc_private *how, uint32_t size)
+{
+	return size == UINT16_MAX ? how->headroom : RTE_PKTMBUF_HEADROOM;
+}
+
 bool fc_private_fits(const struct fc_private *how, const struct rte_mbuf *packet)
 {
-	return !how->linear || needed_size(how, packet) + RTE_PKTMBUF_HEADROOM <=
-				       rte_pktmbuf_data_room_size(how->pool);
+	uint32_t size = rte_pktmbuf_data_room_size(how->pool);
+
+	return !how->linear || needed_size(how, packet) + least_headroom(how, size) <= size;
 }
 
 /* Fill the fresh mbuf @p to; -1 when there is no buffer for the rest or it does not fit. */
@@ -102,8 +112,11 @@ static int fill(const struct fc_private *how, struct rte_mbuf *to, struct rte_mb
 
 	rte_pktmbuf_reset(to);
 	if (how->linear || length <= FC_COPY_MAX_SIZE) {
-		if (unlikely(length > rte_pktmbuf_tailroom(to)))
-			return -1;
+		if (unlikely(length > rte_pktmbuf_tailroom(to))) {
+			if (length + least_headroom(how, to->buf_len) > to->buf_len)
+				return -1;
+			to->data_off = (uint16_t)(to->buf_len - length);
+		}
 		copy_segments(to, from, length);
 		return 0;
 	}

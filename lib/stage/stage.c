@@ -17,17 +17,23 @@ const struct fc_stage_ops *const fc_all_stages[] = {
 #define N_STAGES (sizeof(fc_all_stages) / sizeof(fc_all_stages[0]) - 1)
 _Static_assert(N_STAGES <= FC_MAX_STAGES, "a chain has room for every stage");
 
-static void set_limits(struct fc_chain *chain)
+uint32_t fc_chain_reach(const struct fc_chain *chain, uint32_t wanted)
 {
-	chain->reach = UINT32_MAX;
-	chain->growth = 0;
 	for (int i = chain->n_read + chain->n_write - 1; i >= chain->n_read; i--) {
 		const struct fc_stage *stage = &chain->stages[i];
 
 		if (stage->ops->reach != NULL)
-			chain->reach = stage->ops->reach(stage->state, chain->reach);
-		chain->growth = (uint16_t)(chain->growth + stage->ops->growth);
+			wanted = stage->ops->reach(stage->state, wanted);
 	}
+	return wanted;
+}
+
+static void set_limits(struct fc_chain *chain)
+{
+	chain->reach = fc_chain_reach(chain, UINT32_MAX);
+	chain->growth = 0;
+	for (int i = chain->n_read; i < chain->n_read + chain->n_write; i++)
+		chain->growth = (uint16_t)(chain->growth + chain->stages[i].ops->growth);
 }
 
 int fc_chain_begin(struct fc_chain *chain, const struct fc_edits *edits,

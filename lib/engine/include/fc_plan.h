@@ -22,6 +22,7 @@
 #define FC_POOL_CACHE_SIZE                                                                         \
 	512 /**< buffers that each lcore keeps of each pool, RTE_MEMPOOL_CACHE_MAX_SIZE */
 #define FC_DEFAULT_MTU	  9000
+#define FC_VIRTUAL_FRAME  16128 /**< bytes that a virtual port takes which is told no MTU */
 #define FC_HUGE_PAGE_SIZE (UINT64_C(2) << 20)
 #define FC_MAX_QUEUES	  64	     /**< rx queues of a port */
 #define FC_LONGEST_FRAME  UINT16_MAX /**< bytes; an mbuf's segment cannot say more */

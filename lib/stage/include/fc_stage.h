@@ -88,6 +88,14 @@ struct fc_chain {
 int fc_chain_begin(struct fc_chain *chain, const struct fc_edits *edits,
 	struct fc_findings *findings, const char *place);
 
+/**
+ * How many bytes of a packet the writing stages need to give its first @p wanted bytes.
+ *
+ * @param wanted  UINT32_MAX: all.
+ * @return        As @p wanted. Control path.
+ */
+uint32_t fc_chain_reach(const struct fc_chain *chain, uint32_t wanted);
+
 /** Whether @p edits ask for a stage that changes packets, which must be private then. Any thread.
  */
 bool fc_edits_write(const struct fc_edits *edits);
