@@ -145,6 +145,9 @@ static void correct_vhost(struct fc_port_facts *facts, struct rte_kvargs *argume
 	/* A frame of a guest that is longer than a buffer comes in several. */
 	facts->splits_rx = true;
 	facts->lets_go = true;
+	/* It takes no frame that finds no room in a guest's buffers, ever, and says no more of it.
+	 */
+	facts->refuses_long = true;
 }
 
 static void correct_vmxnet3(struct fc_port_facts *facts, struct rte_kvargs *arguments)

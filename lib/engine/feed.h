@@ -27,6 +27,7 @@ struct fc_output {
 	bool prepares;			 /* they may have to be changed, or at least copied */
 	bool mends;	    /* what the port refuses may be sent as a copy: see transmit.c */
 	uint16_t min_frame; /* it refuses shorter ones */
+	bool passes_by;	    /* the port may refuse one for good, and take those behind it */
 	bool borrows;	    /* its tunnel can use others' packets until they are sent; lcore: rw */
 };
 

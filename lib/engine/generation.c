@@ -287,6 +287,7 @@ static int make_output(struct making *m, uint16_t index, const struct fc_output 
 	output->port = m->next->ports[plan->port];
 	output->prepares = plan->needs_copies;
 	output->mends = plan->mends;
+	output->passes_by = m->next->plan->ports[plan->port].facts.refuses_long;
 	output->min_frame = m->next->plan->ports[plan->port].facts.min_tx_frame;
 	if (have_pool(m, "output", old != NULL ? old->how.pool : NULL, &plan->copies, place,
 		    &output->how.pool) != 0)

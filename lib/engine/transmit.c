@@ -192,7 +192,8 @@ uint16_t fc_feed_transmit(struct fc_feed *feed, struct rte_mbuf **frames, const 
 			break;
 		done = (uint16_t)(done + n_refused);
 	}
-	if (unlikely(done == 0) && n != 0 && is_refused_long(feed, frames[0]))
+	if (unlikely(done == 0) && n != 0 && feed->output->passes_by &&
+		is_refused_long(feed, frames[0]))
 		done = pass_by(feed, frames, is_last, n, size);
 	feed->is_stalled = done == 0;
 	return done;

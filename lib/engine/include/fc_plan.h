@@ -59,6 +59,7 @@ struct fc_port_facts {
 	bool may_split;	       /**< nobody knows whether it does that */
 	bool takes_segments;   /**< sends frames of several segments */
 	bool lets_go;	       /**< what it has taken to send it holds no more when it returns */
+	bool refuses_long;     /**< to send: as if it were full, where others would say never */
 	bool is_fixed;	       /**< it cannot be set up again once it has been closed */
 	bool is_nic;	    /**< a device on a bus, not one that EAL makes out of something else */
 	bool keeps_mtu;	    /**< it gives no frame that is longer than its MTU allows */
