@@ -206,6 +206,12 @@ static void give_orders(struct fc_engine *engine, const struct fc_orders *orders
 	fc_engine_settle(engine);
 }
 
+/* rte_ring has no function that says how far it has come. */
+static uint32_t read_index(const volatile uint32_t *index)
+{
+	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
+}
+
 /* Wait until what is in the handoffs now has been taken out of them. */
 static void drain_handoffs(struct fc_engine *engine)
 {
@@ -215,8 +221,8 @@ static void drain_handoffs(struct fc_engine *engine)
 
 		if (ring == NULL || !fc_engine_is_working(&engine->lanes[i % engine->n_lanes]))
 			continue;
-		end = ring->prod.tail;
-		while ((int32_t)(ring->cons.tail - end) < 0)
+		end = read_index(&ring->prod.tail);
+		while ((int32_t)(read_index(&ring->cons.tail) - end) < 0)
 			fc_engine_pause();
 	}
 	/* A burst that was taken out is worked on before its lcore follows the next orders. */
