@@ -38,21 +38,31 @@ bool fc_backlog_holds(const struct fc_backlog *backlog, uint32_t n_packets)
 
 void fc_backlog_grow(struct fc_backlog *backlog, struct fc_backlog *larger)
 {
-	uint64_t *words = larger->words;
-	uint64_t mask = larger->mask;
+	uint64_t *unused = backlog->smaller;
 
-	for (uint64_t at = backlog->tail; at < backlog->head; at++)
-		words[at & mask] = backlog->words[at & backlog->mask];
-	larger->words = backlog->words;
-	larger->mask = backlog->mask;
-	backlog->words = words;
-	backlog->mask = mask;
+	if (backlog->tail < backlog->border)
+		return;
+	backlog->smaller = backlog->words;
+	backlog->smaller_mask = backlog->mask;
+	backlog->border = backlog->head;
+	backlog->words = larger->words;
+	backlog->mask = larger->mask;
+	*larger = (struct fc_backlog){ .words = unused };
 }
 
 void fc_backlog_end(struct fc_backlog *backlog)
 {
 	rte_free(backlog->words);
+	rte_free(backlog->smaller);
 	*backlog = (struct fc_backlog){ 0 };
+}
+
+/* Where a word is. All words of a burst are in the same memory. */
+static inline const uint64_t *find_word(const struct fc_backlog *backlog, uint64_t at)
+{
+	if (unlikely(at < backlog->border))
+		return &backlog->smaller[at & backlog->smaller_mask];
+	return &backlog->words[at & backlog->mask];
 }
 
 bool fc_backlog_has_room(const struct fc_backlog *backlog, uint16_t n)
@@ -74,7 +84,7 @@ void fc_backlog_push(
 static void open_front(struct fc_backlog *backlog)
 {
 	if (backlog->left == 0 && backlog->n_packets != 0) {
-		uint64_t header = backlog->words[backlog->tail++ & backlog->mask];
+		uint64_t header = *find_word(backlog, backlog->tail++);
 
 		backlog->left = (uint16_t)(header >> POSITION_BITS);
 		backlog->start = header & POSITION_MASK;
@@ -88,8 +98,7 @@ uint16_t fc_backlog_front(struct fc_backlog *backlog, struct rte_mbuf **packets,
 	open_front(backlog);
 	n = RTE_MIN(backlog->left, max);
 	for (uint16_t i = 0; i < n; i++)
-		packets[i] = (struct rte_mbuf *)(uintptr_t)
-				     backlog->words[(backlog->tail + i) & backlog->mask];
+		packets[i] = (struct rte_mbuf *)(uintptr_t)*find_word(backlog, backlog->tail + i);
 	return n;
 }
 
@@ -109,7 +118,7 @@ void fc_backlog_prefetch(const struct fc_backlog *backlog)
 	 * prefetched as an address too, which does nothing.
 	 */
 	for (uint64_t at = from; at < from + PREFETCH_WORDS && at < backlog->head; at++) {
-		const char *mbuf = (void *)(uintptr_t)backlog->words[at & backlog->mask];
+		const char *mbuf = (void *)(uintptr_t)*find_word(backlog, at);
 
 		rte_prefetch0(mbuf);
 		rte_prefetch0(mbuf + RTE_CACHE_LINE_MIN_SIZE);

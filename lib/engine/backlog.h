@@ -22,8 +22,11 @@
 struct fc_backlog {
 	uint64_t *words; /* a burst is a header (n, position), then n packets */
 	uint64_t mask;
-	uint64_t head;	/* next word to write */
-	uint64_t tail;	/* next packet of the front burst, or the next header */
+	uint64_t head;	   /* next word to write */
+	uint64_t tail;	   /* next packet of the front burst, or the next header */
+	uint64_t border;   /* words before it are in smaller memory, where they were written */
+	uint64_t *smaller; /* NULL: none */
+	uint64_t smaller_mask;
 	uint64_t start; /* position of the front burst */
 	uint16_t left;	/* packets of the front burst that are still here */
 	uint32_t n_packets;
@@ -46,10 +49,13 @@ int fc_backlog_begin(struct fc_backlog *backlog, uint32_t n_packets, int socket)
 bool fc_backlog_holds(const struct fc_backlog *backlog, uint32_t n_packets);
 
 /**
- * Go on in larger memory.
+ * Go on in larger memory. What waits stays where it is until it is taken out, so that this takes no
+ * longer when much waits.
  *
- * @param larger  Begun for more packets than @p backlog, and empty. It gets the memory that is not
- *                needed any more; nothing but fc_backlog_end() is to be done with it then.
+ * Not again before all is taken out that waited the last time: then nothing changes.
+ *
+ * @param larger  Begun for more packets than @p backlog, and empty. It gets memory that is not
+ * needed any more; nothing but fc_backlog_end() is to be done with it then.
  */
 void fc_backlog_grow(struct fc_backlog *backlog, struct fc_backlog *larger);
 

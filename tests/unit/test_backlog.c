@@ -248,6 +248,50 @@ static void test_no_memory(void **state)
 	fc_backlog_end(&backlog);
 }
 
+/* What waits stays in its order when the memory becomes larger, wherever that happens. */
+static void test_grow(void **state)
+{
+	(void)state;
+	for (unsigned n_before = 0; n_before <= 120; n_before++) {
+		struct fc_backlog backlog, larger, largest;
+		uint64_t pushed = 0, popped = 0;
+
+		assert_int_equal(begin(&backlog, 60), 0);
+		assert_int_equal(begin(&larger, 1000), 0);
+		assert_int_equal(begin(&largest, 5000), 0);
+		/* To any place of the ring, with a burst of which a part has left. */
+		for (; pushed < n_before; pushed += 3, popped += 3) {
+			push(&backlog, pushed, pushed, 3);
+			expect(&backlog, popped, 3, 3);
+		}
+		push(&backlog, pushed, pushed, 40);
+		push(&backlog, pushed + 40, pushed + 40, 20);
+		expect(&backlog, popped, 40, n_before % 40);
+		fc_backlog_grow(&backlog, &larger);
+		assert_true(fc_backlog_holds(&backlog, 1000));
+		assert_null(larger.words);
+		fc_backlog_end(&larger);
+		/* Not while the first waits still. */
+		fc_backlog_grow(&backlog, &largest);
+		assert_false(fc_backlog_holds(&backlog, 5000));
+		for (unsigned i = 0; i < 15; i++)
+			push(&backlog, pushed + 60 + i * 60, pushed + 60 + i * 60, 60);
+		fc_backlog_prefetch(&backlog);
+		popped += n_before % 40;
+		expect(&backlog, popped, (uint16_t)(40 - n_before % 40),
+			(uint16_t)(40 - n_before % 40));
+		expect(&backlog, pushed + 40, 20, 20);
+		fc_backlog_grow(&backlog, &largest);
+		assert_true(fc_backlog_holds(&backlog, 5000));
+		assert_non_null(largest.words); /* the smallest memory */
+		fc_backlog_end(&largest);
+		for (unsigned i = 0; i < 15; i++)
+			expect(&backlog, pushed + 60 + i * 60, 60, 60);
+		assert_true(fc_backlog_is_empty(&backlog));
+		fc_backlog_end(&backlog);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_room_ends),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_grow),
 		cmocka_unit_test(test_no_memory),
 	};
 
