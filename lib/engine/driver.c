@@ -75,8 +75,18 @@ static void correct_pcap(struct fc_port_facts *facts, struct rte_kvargs *argumen
 	facts->max_tx_queues = (uint16_t)n_tx;
 	/* Every file is a queue, and each is meant to be read. */
 	facts->rx_queues = (uint16_t)RTE_MAX(n_rx, 1U);
-	facts->splits_rx = true;
 	facts->lets_go = true;
+	/* Of `iface` alone it says which interface that is. */
+	facts->is_virtual = rte_kvargs_count(arguments, "iface") == 0;
+	/*
+	 * Up to DPDK 25.11 it says nothing about lengths, and splits what is longer than a buffer.
+	 * Later ones split where they announce it, and cut what they write at `snaplen`, of which
+	 * they tell by their largest MTU.
+	 */
+	if (facts->max_mtu == UINT16_MAX)
+		facts->splits_rx = true;
+	else
+		facts->max_tx_frame = (uint32_t)facts->max_mtu + RTE_ETHER_HDR_LEN;
 }
 
 static void correct_af_packet(struct fc_port_facts *facts, struct rte_kvargs *arguments)

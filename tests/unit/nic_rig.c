@@ -11,6 +11,7 @@
 
 const struct rig_driver *rig_driver;
 struct rig_port rig_ports[2];
+const char *rig_args;
 unsigned rig_n_removed;
 
 static char device; /* nobody looks into it */
@@ -19,6 +20,7 @@ void rig_be(const struct rig_driver *driver)
 {
 	rig_driver = driver;
 	memset(rig_ports, 0, sizeof(rig_ports));
+	rig_args = NULL;
 	rig_n_removed = 0;
 }
 
@@ -59,8 +61,11 @@ WRAPPED(const char *, rte_dev_name, const struct rte_device *of)
 
 WRAPPED(const struct rte_devargs *, rte_dev_devargs, const struct rte_device *of)
 {
+	static struct rte_devargs devargs;
+
 	(void)of;
-	return NULL;
+	devargs.args = (char *)(uintptr_t)rig_args;
+	return rig_args != NULL ? &devargs : NULL;
 }
 
 WRAPPED(int, rte_dev_remove, struct rte_device *of)

@@ -48,6 +48,8 @@ struct rig_port {
 extern const struct rig_driver *rig_driver; /* of both */
 extern struct rig_port rig_ports[2];
 
+extern const char *rig_args; /* of the device, as behind its name in --vdev; NULL: none */
+
 extern unsigned rig_n_removed; /* devices that were unplugged; both ports are of one */
 
 /** Forget what was asked, and answer as this driver from now on. */

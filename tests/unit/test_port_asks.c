@@ -118,6 +118,56 @@ static void end(struct setup *s)
 	rig_plan_end(&s->plan);
 }
 
+/* What net_pcap says of itself, release by release, and what follows from it. */
+static void test_pcap(void **state)
+{
+	static const struct {
+		struct rig_driver driver;
+		const char *args;
+		bool is_virtual, splits, takes_segments;
+		uint16_t max_mtu;
+		uint32_t max_tx_frame;
+	} cases[] = {
+		/* DPDK 22.11 and 25.11 */
+		{ { "net_pcap", true, false, UINT32_MAX, UINT16_MAX, 1, 0, 0, 0, 0, true, true,
+			  -1 },
+			"rx_pcap=in,tx_pcap=out", true, true, false, UINT16_MAX, UINT32_MAX },
+		{ { "net_pcap", true, false, UINT32_MAX, UINT16_MAX, 1, 0, 0, 0, 0, true, true,
+			  -1 },
+			"rx_pcap=in,infinite_rx=1", true, true, false, UINT16_MAX, UINT32_MAX },
+		{ { "net_pcap", true, true, UINT32_MAX, UINT16_MAX, 1, 0, 0, 0, 0, true, true, -1 },
+			"iface=eth7", false, true, false, UINT16_MAX, UINT32_MAX },
+		/* DPDK 26.07 */
+		{ { "net_pcap", true, false, 65535, 65521, 1, SCATTER, SEGMENTS, 0, 0, true, true,
+			  -1 },
+			"rx_pcap=in,tx_pcap=out", true, true, true, 65521, 65535 },
+		{ { "net_pcap", true, false, 65535, 65521, 1, 0, SEGMENTS, 0, 0, true, true, -1 },
+			"rx_pcap=in,infinite_rx=1", true, false, true, 65521, 65535 },
+		{ { "net_pcap", true, false, 256, 242, 1, SCATTER, SEGMENTS, 0, 0, true, true, -1 },
+			"rx_pcap=in,tx_pcap=out,snaplen=256", true, true, true, 242, 256 },
+		{ { "net_pcap", true, true, 65535, 65521, 1, SCATTER, SEGMENTS, 0, 0, true, true,
+			  -1 },
+			"iface=eth7", false, true, true, 65521, 65535 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		struct fc_port_facts facts;
+
+		rig_be(&cases[i].driver);
+		rig_args = cases[i].args;
+		assert_int_equal(fc_port_facts("p1", &facts), 0);
+		assert_int_equal(facts.is_virtual, cases[i].is_virtual);
+		assert_int_equal(facts.splits_rx, cases[i].splits);
+		assert_int_equal(facts.takes_segments, cases[i].takes_segments);
+		assert_int_equal(facts.max_mtu, cases[i].max_mtu);
+		assert_int_equal(facts.max_tx_frame, cases[i].max_tx_frame);
+		assert_int_equal(facts.mtu, cases[i].is_virtual ? 0 : RIG_KERNEL_MTU);
+		assert_false(facts.may_split);
+	}
+	rig_args = NULL;
+}
+
 /* The finding with these words, or NULL. */
 static const char *find(const struct fc_findings *findings, const char *words)
 {
@@ -527,6 +577,7 @@ static void test_two_ports_of_a_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pcap),
 		cmocka_unit_test(test_flow_control),
 		cmocka_unit_test(test_flow_control_of_the_kernel),
 		cmocka_unit_test(test_rx_queues),
