@@ -79,14 +79,14 @@ static inline bool fc_feed_is_waiting(const struct fc_feed *feed)
 	return feed->stash_n != 0 || !fc_backlog_is_empty(&feed->backlog);
 }
 
-/** Whether the output sends every packet as it is. */
+/** Whether the output sends every packet as it is, or at most a copy in one segment. */
 static inline bool fc_output_shares(const struct fc_output *output)
 {
-	return output->chain.n_read == 0 && !output->prepares;
+	return output->chain.n_read == 0 && !output->writes;
 }
 
-/** Whether the feed sends every packet as it is, so that references can be raised for it at once.
- */
+/** Whether the feed changes no packet and leaves none out, so that references can be raised for it
+ * at once. */
 static inline bool fc_feed_shares(const struct fc_feed *feed)
 {
 	return fc_output_shares(feed->output);

@@ -224,6 +224,7 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	struct fc_plan_output *output = &plan->outputs[index];
 	struct fc_plan_port *port = &plan->ports[output->port];
 	bool has_tunnel = config->encap.type != FC_TUNNEL_NONE, gets_segments = false;
+	bool changes = has_tunnel || fc_edits_write(&config->edits);
 	bool is_reassembled = false, has_too_many;
 	uint32_t longest = longest_copied(port), n_buffers = 1, n_segments = 1;
 	uint32_t n_sent = 0, n_held = 0;
@@ -243,10 +244,12 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	has_too_many =
 		is_too_much(&port->facts, is_reassembled ? UINT16_MAX : n_segments + has_tunnel);
 	output->mends = port->facts.min_tx_frame != 0 || has_too_many;
-	output->needs_copies = has_tunnel || fc_edits_write(&config->edits) ||
-			       (output->is_linear && gets_segments);
-	port->chains |= port->facts.takes_segments &&
-			(has_tunnel || fc_edits_write(&config->edits) || gets_segments);
+	/*
+	 * A port for single segments may get others all the same: from a driver that does not say
+	 * that it splits, or from before a reload took a tunnel's end away.
+	 */
+	output->needs_copies = changes || output->is_linear;
+	port->chains |= port->facts.takes_segments && (changes || gets_segments);
 	if (!output->needs_copies && !output->mends)
 		return;
 	size_pool(&output->copies, output->is_linear || has_too_many ? longest : DEFAULT_BUFFER);
@@ -254,8 +257,11 @@ static void plan_output(struct fc_plan *plan, uint16_t index)
 	/* A header and, of long packets, clones of what follows. */
 	if (!output->is_linear)
 		n_buffers = 1 + n_segments;
-	/* A port that sends copies of what it is given holds nothing of it. */
-	if (!port->facts.lets_go) {
+	/*
+	 * A port that sends copies of what it is given holds nothing of it, and where packets are
+	 * copied only in a case that nobody expects, few buffers do.
+	 */
+	if (!port->facts.lets_go && (changes || gets_segments || output->mends)) {
 		n_sent = port->tx_descriptors;
 		n_held = port->facts.tx_held;
 	}
