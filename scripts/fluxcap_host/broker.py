@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from .eal_args import format_list
 from .host import STOPS, Finding, Host, Mistake, mistake
@@ -43,13 +44,15 @@ def find_fluxcap(host: Host, here: str) -> str:
     return found
 
 
-def ask(program: str, option: str, config: str, *more: str) -> dict:
-    """The JSON object that fluxcap prints about a configuration."""
+def ask(program: str, option: str, config: str, *more: str,
+        eal: Sequence[str] = ()) -> dict:
+    """The JSON object that fluxcap prints about a configuration; eal: EAL's options for it."""
     if not os.path.isfile(config):
         raise mistake(config, "is not a file" if os.path.exists(config) else "no such file")
     try:
-        done = subprocess.run([program, option, config, *more], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run([program, *eal, *(["--"] if eal else []), option, config, *more],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
     except OSError as error:
         raise mistake(program, str(error.strerror)) from None
     if done.returncode != 0:
@@ -65,10 +68,11 @@ def ask(program: str, option: str, config: str, *more: str) -> dict:
                            "is it fluxcap, and as new as this fluxcap-host?")
 
 
-def read_plan(program: str, config: str, lcores: list[int]) -> Plan:
-    """The plan, if these lcores move packets or those that the configuration names."""
+def read_plan(program: str, config: str, lcores: list[int], eal: Sequence[str] = ()) -> Plan:
+    """The plan, if these lcores move packets or those that the configuration names; eal: the
+    options that say what the virtual devices of its ports are like."""
     dump = ask(program, "--dump", config)
-    plan = ask(program, "--plan", config, "--assume-lcores", format_list(lcores))
+    plan = ask(program, "--plan", config, "--assume-lcores", format_list(lcores), eal=eal)
     users: dict[str, list[str]] = {}
     optional = set()
     try:

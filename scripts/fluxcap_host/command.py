@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
     told = eal_args.read(arguments.eal_args) if arguments.eal_args else None
+    words = told.words if told is not None else []
     broker = told.prefix if told is not None else eal_args.DEFAULT_PREFIX
     if arguments.command == "status":
         program, plan = "", None
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
             if arguments.config:
                 raise
         if arguments.config:
-            plan = read_plan(program, arguments.config, eal_args.workers(host, told))
+            plan = read_plan(program, arguments.config, eal_args.workers(host, told), words)
         drivers = read_drivers(host, program) if program else []
         state = State(host, arguments.state, broker, plan.file if plan else "")
         found = status.survey(host, state, plan, drivers, told)
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace, host: Host, here: str) -> int:
             undo(host, State(host, arguments.state, broker if told is not None else None))
         return 0
     program = find_fluxcap(host, here)
-    plan = read_plan(program, arguments.config, eal_args.workers(host, told))
+    plan = read_plan(program, arguments.config, eal_args.workers(host, told), words)
     wishes = Wishes(plan, read_drivers(host, program), told, arguments.no_iommu, arguments.user)
     with locked(host, arguments.state):
         prepare(host, State(host, arguments.state, broker, plan.file), wishes)

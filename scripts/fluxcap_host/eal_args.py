@@ -21,6 +21,7 @@ class EalArgs:
     main: int                  # the lcore that controls, -1 when the file does not say
     memory: dict[int, int]     # bytes that EAL takes at its start by NUMA node, -1: on any
     prefix: str = DEFAULT_PREFIX  # that tells EAL's instances apart
+    words: list[str] = dataclasses.field(default_factory=list)  # all of them, as they stand
 
     @property
     def workers(self) -> list[int]:
@@ -76,7 +77,7 @@ def read(file: str) -> EalArgs:
     except ValueError as error:
         raise mistake(file, str(error).lower(),
                       f"fluxcap-run -n {file} CONFIG says in which line") from None
-    args = EalArgs({}, -1, {})
+    args = EalArgs({}, -1, {}, words=words)
     for name, value in options(words):
         try:
             take(args, name, value)

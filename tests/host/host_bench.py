@@ -16,11 +16,14 @@ from machine import Machine  # noqa: E402
 # Says about every configuration what the test has written beside it.
 FLUXCAP = """#!/usr/bin/python3
 import pathlib, sys
-config = pathlib.Path(sys.argv[2])
-config.with_suffix(".calls").open("a").write(" ".join([sys.argv[1], *sys.argv[3:]]) + "\\n")
+eal, own = [], sys.argv[1:]
+if "--" in own:
+    eal, own = own[:own.index("--") + 1], own[own.index("--") + 1:]
+config = pathlib.Path(own[1])
+config.with_suffix(".calls").open("a").write(" ".join([*eal, own[0], *own[2:]]) + "\\n")
 if config.read_text() == "bad":
     sys.exit("config.json: taps.a.prot: unknown key, did you mean 'port'?")
-print(config.with_suffix("." + sys.argv[1]).read_text())
+print(config.with_suffix("." + own[0]).read_text())
 """
 STATE = "/run/fluxcap-host.json"
 A, B = "0000:01:00.0", "0000:02:00.0"

@@ -92,6 +92,34 @@ def test_status_takes_the_plan_from_fluxcap(config):
     assert sum(x["needed"] for x in found["memory"]) == -(-(size + (margin << 20)) // (2 << 20))
 
 
+def test_the_plan_counts_what_eals_options_make_of_a_port(config, tmp_path):
+    """Buffers as large as the frames of a virtual device take hugepages, too."""
+    file = config(["net_null0"], ["net_null1"])
+    eal = tmp_path / "eal.args"
+    words = ["--lcores=0", "--vdev=net_null0,size=16384", "--vdev", "net_null1,size=64"]
+    eal.write_text(" ".join(words))
+
+    def needed(*argv):
+        done = call("status", "--json", *argv, file)
+        assert done.returncode in (0, 1), done.stderr
+        return sum(x["needed"] for x in json.loads(done.stdout)["memory"])
+    plan = json.loads(subprocess.run(
+        [BUILD / "app" / "fluxcap", *words, "--", "--plan", file], check=True,
+        capture_output=True).stdout)
+    size = sum(node["bytes"] for node in plan["nodes"])
+    margin = 64 + len(plan["ports"]) + len(plan["pools"])
+    assert needed("--eal-args", eal) == -(-(size + (margin << 20)) // (2 << 20))
+    assert needed("--eal-args", eal) > needed()
+
+
+def test_eals_options_without_a_port_of_the_configuration(config, tmp_path):
+    eal = tmp_path / "eal.args"
+    eal.write_text("--lcores=0 --vdev=net_null0")
+    done = call("status", "--eal-args", eal, config(["net_null0"], ["net_null1"]))
+    assert done.returncode == 2 and done.stdout == ""
+    assert "nothing makes net_null1" in done.stderr
+
+
 def test_a_configuration_that_fluxcap_refuses(config):
     file = config(["net_null0"], ["net_null1"], colour="red")
     done = call("status", file)

@@ -191,7 +191,7 @@ def test_the_plan_is_made_for_the_lcores_that_will_work(bench, machine):
     assert "--plan --assume-lcores 1-3" in bench.calls
     bench.eal_args.write_text("-l 0,2-3")
     assert bench.prepare("--eal-args", bench.eal_args) == 0
-    assert "--plan --assume-lcores 2-3" in bench.calls
+    assert "-l 0,2-3 -- --plan --assume-lcores 2-3" in bench.calls
     machine.cpus("0")
     assert bench.prepare() == 0
     assert "--plan --assume-lcores 0" in bench.calls
