@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,12 +18,27 @@
 
 struct fc_client {
 	const struct fc_client_options *options;
+	char prefix[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* without the socket's number */
+	int number; /* of the socket that was chosen, -1: any */
 	struct sockaddr_un address;
 	int fd;
 	long long pid;
 	size_t size; /* of the buffer: the largest reply */
 	char *buffer;
 };
+
+/* A socket of the prefix, and what came of connecting to it. */
+struct attempt {
+	unsigned number;
+	struct sockaddr_un address;
+	int result; /* the connection, or a negative errno value */
+};
+
+/* Whether a process may be behind a socket: one that has ended leaves its own behind. */
+static bool is_there(int result)
+{
+	return result != -ECONNREFUSED && result != -ENOENT && result != -ENOTDIR;
+}
 
 static long long now_ms(void)
 {
@@ -43,9 +57,10 @@ static void append_other_prefixes(
 
 	for (size_t i = 0; i < places->n_places; i++) {
 		char pattern[sizeof(struct sockaddr_un)], prefix[64];
+		const char *previous = "";
 		glob_t found;
 
-		if ((size_t)snprintf(pattern, sizeof(pattern), "%s/dpdk/*/dpdk_telemetry.v2",
+		if ((size_t)snprintf(pattern, sizeof(pattern), "%s/dpdk/*/dpdk_telemetry.v2*",
 			    places->places[i]) >= sizeof(pattern) ||
 			glob(pattern, 0, NULL, &found) != 0)
 			continue;
@@ -55,8 +70,10 @@ static void append_other_prefixes(
 
 			*end = '\0';
 			other = strrchr(found.gl_pathv[j], '/') + 1;
-			if (strcmp(other, client->options->prefix) == 0)
+			if (strcmp(other, client->options->prefix) == 0 ||
+				strcmp(other, previous) == 0)
 				continue;
+			previous = other;
 			fc_unit_printable(prefix, sizeof(prefix), other);
 			fc_problem_append(problem, "%s%s", separator, prefix);
 			separator = ", -f ";
@@ -74,6 +91,13 @@ static void explain_connect(const struct fc_client *client, const struct fc_plac
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
+		if (client->number >= 0) {
+			fc_problem_set(problem, FC_PROBLEM_CONNECTION,
+				"no process %d with --file-prefix %s: there is no socket %s\n"
+				"'-f %s' takes the one that there is, or lists them.",
+				client->number, client->prefix, path, client->prefix);
+			break;
+		}
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION,
 			"no fluxcap with --file-prefix %s: there is no socket %s\n"
 			"Start fluxcap with that prefix, or name the prefix of the running one "
@@ -111,36 +135,139 @@ static void explain_connect(const struct fc_client *client, const struct fc_plac
 	}
 }
 
-/* Choose the first place that has the socket, or where one cannot see whether it has. */
-static int choose_address(struct fc_client *client, const struct fc_places *places)
+/* Several processes take connections: say which, and how to choose one. */
+static void explain_several(const struct fc_client *client, const struct attempt *attempts,
+	size_t n, struct fc_problem *problem)
 {
-	struct sockaddr_un address;
-	struct stat info;
+	fc_problem_set(problem, FC_PROBLEM_CONNECTION,
+		"several processes have --file-prefix %s; choose one:", client->prefix);
+	for (size_t i = 0; i < n; i++) {
+		struct ucred owner = { 0 };
+		socklen_t size = sizeof(owner);
 
-	for (size_t i = 0; i < places->n_places; i++) {
-		int rc = fc_place_address(&address, places->places[i], client->options->prefix);
-
-		if (rc < 0)
-			return rc;
-		if (i == 0)
-			client->address = address;
-		if (stat(address.sun_path, &info) == 0 || errno == EACCES) {
-			client->address = address;
-			return 0;
-		}
+		if (!is_there(attempts[i].result))
+			continue;
+		fc_problem_append(problem, "\n-f %s:%u", client->prefix, attempts[i].number);
+		if (attempts[i].result >= 0 &&
+			getsockopt(attempts[i].result, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0)
+			fc_problem_append(problem, "  process %d", (int)owner.pid);
+		else
+			fc_problem_append(problem, "  takes no connection");
 	}
-	return 0;
 }
 
-static int connect_socket(struct fc_client *client, struct fc_problem *problem)
+/* Let go of a connection that is not used. DPDK's thread writes its greeting first: to a connection
+ * that is closed by then it would lose one of its 10 places, or the process by SIGPIPE. */
+static void drop_connection(const struct fc_client *client, int fd)
 {
-	struct fc_places places = fc_place_list(&client->options->rules);
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = client->options->wake_fd, .events = POLLIN },
+	};
+
+	if (fd < 0)
+		return;
+	poll(fds, 2, client->options->timeout_ms);
+	close(fd);
+}
+
+/* The connection, or a negative errno value. */
+static int connect_address(const struct fc_client *client, const struct sockaddr_un *address)
+{
 	struct timeval timeout = {
 		.tv_sec = client->options->timeout_ms / 1000,
 		.tv_usec = (client->options->timeout_ms % 1000) * 1000,
 	};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (choose_address(client, &places) < 0) {
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+/* Connect to the sockets of one place; how many attempts there were. */
+static size_t try_place(const struct fc_client *client, const char *place, struct attempt *attempts)
+{
+	unsigned numbers[FC_PLACE_SOCKETS_MAX];
+	size_t n = 1, n_attempts = 0;
+
+	if (client->number >= 0)
+		numbers[0] = (unsigned)client->number;
+	else
+		n = fc_place_sockets(numbers, place, client->prefix);
+	for (size_t i = 0; i < n; i++) {
+		struct attempt *attempt = &attempts[n_attempts];
+
+		attempt->number = numbers[i];
+		if (fc_place_address(&attempt->address, place, client->prefix, numbers[i]) < 0)
+			continue; /* no process can have made it */
+		attempt->result = connect_address(client, &attempt->address);
+		n_attempts++;
+	}
+	return n_attempts;
+}
+
+/* Take the one that is there, if it is one. Whether this decides where to look. */
+static bool choose_attempt(struct fc_client *client, const struct fc_places *places,
+	const struct attempt *attempts, size_t n, struct fc_problem *problem)
+{
+	const struct attempt *chosen = NULL;
+	int n_there = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_there(attempts[i].result))
+			continue;
+		n_there++;
+		chosen = &attempts[i];
+	}
+	if (n_there == 0)
+		return false;
+	if (n_there > 1) {
+		explain_several(client, attempts, n, problem);
+		for (size_t i = 0; i < n; i++)
+			drop_connection(client, attempts[i].result);
+		return true;
+	}
+	client->address = chosen->address;
+	client->fd = chosen->result;
+	if (client->fd < 0)
+		explain_connect(client, places, -client->fd, problem);
+	return true;
+}
+
+/* PREFIX:NUMBER is a prefix and a number, unless there is such a prefix. */
+static void read_prefix(struct fc_client *client, const struct fc_places *places)
+{
+	unsigned numbers[FC_PLACE_SOCKETS_MAX], number;
+	const char *prefix = client->options->prefix;
+	size_t n = 0;
+
+	for (size_t i = 0; i < places->n_places; i++)
+		n += fc_place_sockets(numbers, places->places[i], prefix);
+	client->number = -1;
+	if (n == 0 && fc_place_split(prefix, sizeof(client->prefix), client->prefix, &number))
+		client->number = (int)number;
+	else
+		snprintf(client->prefix, sizeof(client->prefix), "%s", prefix);
+}
+
+/* Find the process in the first place where one is. Sockets that were left behind do not count. */
+static int connect_socket(struct fc_client *client, struct fc_problem *problem)
+{
+	struct fc_places places = fc_place_list(&client->options->rules);
+	int error = ENOENT;
+
+	read_prefix(client, &places);
+	if (strlen(client->options->prefix) >= sizeof(client->prefix) ||
+		fc_place_address(&client->address, places.places[0], client->prefix,
+			client->number > 0 ? (unsigned)client->number : 0) < 0) {
 		fc_problem_set(problem, FC_PROBLEM_CONNECTION,
 			"%s/dpdk/%s/dpdk_telemetry.v2 is too long for a socket's path (at most %zu "
 			"bytes)\nGive fluxcap a shorter --file-prefix or RUNTIME_DIRECTORY.",
@@ -148,22 +275,19 @@ static int connect_socket(struct fc_client *client, struct fc_problem *problem)
 			sizeof(client->address.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	client->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (client->fd < 0) {
-		int error = errno;
+	for (size_t i = 0; i < places.n_places; i++) {
+		struct attempt attempts[FC_PLACE_SOCKETS_MAX];
+		size_t n = try_place(client, places.places[i], attempts);
 
-		fc_problem_set(problem, FC_PROBLEM_CONNECTION, "cannot make a socket: %s",
-			strerror(error));
-		return -error;
+		if (choose_attempt(client, &places, attempts, n, problem))
+			return client->fd >= 0 ? 0 : -ENOTCONN;
+		if (n > 0 && error == ENOENT && attempts[0].result != -ENOENT) {
+			client->address = attempts[0].address;
+			error = -attempts[0].result;
+		}
 	}
-	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	if (connect(client->fd, (struct sockaddr *)&client->address, sizeof(client->address)) < 0) {
-		int error = errno;
-
-		explain_connect(client, &places, error, problem);
-		return -error;
-	}
-	return 0;
+	explain_connect(client, &places, error, problem);
+	return -error;
 }
 
 /* Wait until a message can be read. */

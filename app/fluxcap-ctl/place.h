@@ -7,6 +7,9 @@
 
 #include <sys/un.h>
 
+/** Of a file prefix, more than anybody runs. */
+#define FC_PLACE_SOCKETS_MAX 16
+
 /** What decides where EAL puts its runtime directory; NULL is a variable that is not set. */
 struct fc_place_rules {
 	const char *runtime_directory; /**< $RUNTIME_DIRECTORY, which systemd sets */
@@ -33,12 +36,34 @@ struct fc_places {
 struct fc_places fc_place_list(const struct fc_place_rules *rules);
 
 /**
- * The socket's address below one of the places.
+ * The address of a socket below one of the places.
  *
- * @param address  Gets PLACE/dpdk/PREFIX/dpdk_telemetry.v2.
+ * @param address  Gets PLACE/dpdk/PREFIX/dpdk_telemetry.v2, with :NUMBER behind it unless that is
+ *                 0: so DPDK names the sockets of those that start while another has the name.
  * @return         0, or -ENAMETOOLONG when a socket cannot have such a long name.
  */
-int fc_place_address(struct sockaddr_un *address, const char *place, const char *prefix);
+int fc_place_address(
+	struct sockaddr_un *address, const char *place, const char *prefix, unsigned number);
+
+/**
+ * The sockets of a file prefix that are below one of the places.
+ *
+ * @param numbers  Gets their numbers in rising order. A directory that cannot be read is taken to
+ *                 have number 0: connecting to it says what is wrong.
+ * @return         How many.
+ */
+size_t fc_place_sockets(
+	unsigned numbers[FC_PLACE_SOCKETS_MAX], const char *place, const char *prefix);
+
+/**
+ * Split PREFIX:NUMBER.
+ *
+ * @param size    Bytes of @p prefix.
+ * @param prefix  Gets what is before the last colon.
+ * @param number  Gets 0..32767, the numbers that DPDK gives.
+ * @return        Whether the text has that form.
+ */
+bool fc_place_split(const char *text, size_t size, char *prefix, unsigned *number);
 
 /** Whether a text can be an EAL --file-prefix: not empty, no '/', not "." or "..", printable. */
 bool fc_place_prefix_ok(const char *prefix);

@@ -47,12 +47,13 @@ class FakeTelemetry:
     may be changed while the server runs. Every command that came is kept in `asked`.
     """
 
-    def __init__(self, directory, answers, prefix="rte", greeting=None):
+    def __init__(self, directory, answers, prefix="rte", greeting=None, number=0):
         self.answers = answers
         self.greeting = greeting
         self.pid = os.getpid()
         self.asked = []
-        self.path = Path(directory) / "dpdk" / prefix / "dpdk_telemetry.v2"
+        self.path = Path(directory) / "dpdk" / prefix / ("dpdk_telemetry.v2" +
+                                                           (f":{number}" if number else ""))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.connections = []
         self.listener = None

@@ -166,6 +166,54 @@ def test_socket_left_behind(ctl):
     assert "-f rte" not in done.stderr
 
 
+def shown_version(done):
+    assert done.returncode == 0, done
+    return json.loads(done.stdout)["info"]["version"]
+
+
+def test_several_processes_of_one_prefix(ctl):
+    """DPDK puts a number behind the name of a socket that is in use."""
+    servers = [ctl.serve(fluxcap(info={"version": f"v{number}"}), number=number)
+               for number in (0, 1, 10)]
+    with servers[0], servers[1], servers[2]:
+        for command in (["show"], ["io", "-n", "1"], ["reload"]):
+            status = 2 if command == ["reload"] else 1
+            done = check_failure(ctl(*command), "several processes have --file-prefix rte",
+                                 status=status)
+            assert re.findall(r"-f rte:(\d+)  process (\d+)", done.stderr) == [
+                (number, str(os.getpid())) for number in ("0", "1", "10")]
+            assert done.stdout == ""
+        for number in (0, 1, 10):
+            assert shown_version(ctl("-f", f"rte:{number}", "show", "--json")) == f"v{number}"
+        check_failure(ctl("-f", "rte:2", "show"), "no process 2 with --file-prefix rte",
+                      "dpdk_telemetry.v2:2", "'-f rte'")
+        done = check_failure(ctl("-f", "rt", "show"))
+        assert done.stderr.endswith("-f rte\n")
+        servers[0].stop()
+        servers[2].stop(keep_socket=True)
+        assert shown_version(ctl("show", "--json")) == "v1"
+        servers[1].stop(keep_socket=True)
+        check_failure(ctl("show"), "nobody listens at", "dpdk_telemetry.v2:1")
+        servers[2].start()
+        assert shown_version(ctl("show", "--json")) == "v10"
+
+
+def test_several_processes_one_of_which_hangs(ctl):
+    """It is one of them all the same."""
+    with ctl.serve(fluxcap()), ctl.serve({}, number=1, greeting=Silence):
+        check_failure(ctl("--timeout", "0.2", "show"), "-f rte:0  process", "-f rte:1  process")
+        shown_version(ctl("-f", "rte:0", "show", "--json"))
+        check_failure(ctl("--timeout", "0.2", "-f", "rte:1", "show"), "no greeting")
+
+
+def test_prefix_that_looks_like_a_number(ctl):
+    with ctl.serve(fluxcap(info={"version": "one"}), number=1), \
+            ctl.serve(fluxcap(info={"version": "colon"}), prefix="rte:1"):
+        assert shown_version(ctl("-f", "rte:1", "show", "--json")) == "colon"
+        assert shown_version(ctl("-f", "rte:1:0", "show", "--json")) == "colon"
+        assert shown_version(ctl("-f", "rte", "show", "--json")) == "one"
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root, to become another user")
 def test_no_permission(ctl):
     with ctl.serve(fluxcap()) as server:

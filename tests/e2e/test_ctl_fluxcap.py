@@ -82,6 +82,45 @@ def test_shows_what_was_counted(running):
         assert shown[part] == at_exit[part]
 
 
+def test_two_without_shared_files(tmp_path):
+    """Two without shared files may have one prefix: each is found, and so is the one left."""
+    prefix = f"fc-ctl-{os.getpid()}-{time.monotonic_ns()}"
+    config = tmp_path / "c.json"
+    config.write_text(json.dumps({
+        "taps": {"cisco": {"port": "net_null0", "ring": "1m"}},
+        "outputs": {"ids": {"port": "net_null1", "from": ["cisco"]}}, "lcores": {"idle_us": 500}}))
+    processes = []
+
+    def start(number):
+        with open(tmp_path / f"log{number}", "wb") as log:
+            process = subprocess.Popen(
+                [BUILD / "app" / "fluxcap", "--no-shconf", "--no-huge", "-m", "128", "--no-pci",
+                 "-l", "0", "--file-prefix", prefix, "--vdev", "net_null0,no-rx=1",
+                 "--vdev", "net_null1,no-rx=1", "--", "-c", config], stdout=log, stderr=log)
+        processes.append(process)
+        deadline = time.monotonic() + HANG
+        while ctl("-f", f"{prefix}:{number}", "show").returncode != 0:
+            assert process.poll() is None, (tmp_path / f"log{number}").read_text()
+            assert time.monotonic() < deadline, (tmp_path / f"log{number}").read_text()
+            time.sleep(0.05)
+    try:
+        start(0)
+        start(1)
+        done = ctl("-f", prefix, "show")
+        assert done.returncode == 1 and done.stdout == ""
+        for number, process in enumerate(processes):
+            assert f"-f {prefix}:{number}  process {process.pid}\n" in done.stderr
+        processes[0].kill()  # leaves its socket behind
+        processes[0].wait()
+        live = ctl("-f", prefix, "io", "-n", "1", "-i", "0.1")
+        assert live.returncode == 0 and f"process {processes[1].pid} " in live.stdout
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        shutil.rmtree(f"/var/run/dpdk/{prefix}", ignore_errors=True)
+
+
 def test_text_and_live_view(running):
     _, prefix, _, _ = running
     text = ctl("-f", prefix, "show").stdout

@@ -203,6 +203,24 @@ def test_a_stopped_fluxcap_hides_no_other(rigs, tmp_path):
         running.stop()
 
 
+def test_several_processes_of_one_prefix(place):
+    servers = [place.serve(fluxcap(info={"version": f"v{number}"}), number=number)
+               for number in (0, 1, 10)]
+    with servers[0], servers[1], servers[2]:
+        assert "choose with -f rte:0 or -f rte:1 or -f rte:10" in place.scrape(up=0).complaints
+        scrape = place.scrape(*(f"-frte:{number}" for number in (0, 1, 10)))
+        assert {(dict(labels)["broker"], dict(labels)["version"])
+                for labels in scrape.values("fluxcap_info")} == {
+                    ("rte:0", "v0"), ("rte:1", "v1"), ("rte:10", "v10")}
+        assert "rte:2 (" in (said := place.scrape("-f", "rte:2", up=0).complaints)
+        assert "dpdk_telemetry.v2:2): it does not run" in said
+        servers[0].stop()
+        servers[2].stop(keep_socket=True)
+        assert dict(*place.scrape().values("fluxcap_info"))["version"] == "v1"
+        servers[1].stop(keep_socket=True)
+        assert "has ended and left its socket behind" in place.scrape(up=0).complaints
+
+
 # What is in some answers only
 
 
