@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,8 +31,7 @@ struct control {
 	unsigned exit_idle_ms;
 	uint64_t n_received; /* when last looked */
 	uint64_t changed_ms; /* when that number last changed */
-	uint64_t reload_ms;  /* when the last reload began */
-	bool is_long_told;   /* of that one */
+	bool is_long_told;   /* that the last reload takes long */
 	int signals, timer, poll;
 };
 
@@ -52,6 +52,27 @@ void fc_control_block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ,
 		SIG_IGN); /* a file that may not grow is an error of write(2), not the end */
+}
+
+/* Async-signal-safe, whatever the threads are at. Nothing has been begun that has to be ended. */
+static void end_at_once(int number)
+{
+	static const char terminated[] = "fluxcap: stopping on signal 15 (Terminated)\n";
+	static const char interrupted[] = "fluxcap: stopping on signal 2 (Interrupt)\n";
+	const char *text = number == SIGTERM ? terminated : interrupted;
+	ssize_t n = write(STDERR_FILENO, text, strlen(text));
+
+	(void)n;
+	_exit(EXIT_SUCCESS);
+}
+
+void fc_control_end_by_signals(void)
+{
+	struct sigaction action = { .sa_handler = end_at_once };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 }
 
 static uint64_t now_ms(void)
@@ -150,7 +171,6 @@ static struct fc_reload_answer reload(struct control *control)
 {
 	struct fc_reload_answer answer;
 
-	control->reload_ms = now_ms();
 	control->is_long_told = false;
 	feed_watchdog(control);
 	fc_notify_reloading(&control->notify);
@@ -169,7 +189,6 @@ static void serve_request(struct control *control)
 
 	if (request == NULL)
 		return;
-	control->reload_ms = now_ms();
 	control->is_long_told = false;
 	fc_reload_queue_answer(control->queue, request,
 		request->answer.is_dry_run ? fc_reload_do(control->reload, true) : reload(control));
@@ -187,7 +206,7 @@ static void watch_ports(struct control *control, uint64_t now)
 }
 
 /* While a reload reads the configuration; whether to go on with that. */
-static bool work_meanwhile(void *context)
+static bool work_meanwhile(void *context, const char *place, uint64_t reading_ms)
 {
 	struct control *control = context;
 	uint64_t now = now_ms();
@@ -197,7 +216,7 @@ static bool work_meanwhile(void *context)
 		fc_notify_well(&control->notify, now);
 	watch_ports(control, now);
 	fc_engine_tend(control->engine, now);
-	if (now - control->reload_ms >= LONG_RELOAD_MS && !control->is_long_told) {
+	if (place[0] != '\0' && reading_ms >= LONG_RELOAD_MS && !control->is_long_told) {
 		fc_log(FC_NOTE, "the reload takes longer: long filters are being compiled; "
 				"packets go on as before");
 		control->is_long_told = true;

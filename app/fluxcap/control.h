@@ -8,6 +8,12 @@
 #include "reload_queue.h"
 
 /**
+ * Until fc_control_block_signals(), have SIGTERM and SIGINT end the program at once, with status 0:
+ * it does what it was asked to. For the time before anything is opened.
+ */
+void fc_control_end_by_signals(void);
+
+/**
  * Keep the signals that stop the program or make it reload for fc_control_run().
  *
  * To be called before any thread is made, so that all of them inherit it.

@@ -6,11 +6,12 @@
 
 #include <fc_plan.h>
 #include <fc_port_name.h>
-#include <fc_stage.h>
 
 #include "facts.h"
 #include "inspect.h"
+#include "loading.h"
 #include "log.h"
+#include "progress.h"
 #include "vdevs.h"
 
 #define MIB		(1024 * 1024.0)
@@ -18,11 +19,19 @@
 #define SMALL_PAGE_SIZE 4096		     /* bytes of the pages that --no-huge takes */
 #define NO_HUGE_DEFAULT (UINT64_C(64) << 20) /* bytes that EAL takes with it, and without -m */
 
-struct fc_config *fc_inspect_load(const struct fc_args *args, struct fc_findings *findings)
+int fc_inspect_load(const struct fc_args *args, struct fc_findings *findings,
+	bool (*meanwhile)(void *context, const char *place, uint64_t ms), void *context,
+	struct fc_config **config)
 {
-	if (args->config_path != NULL)
-		return fc_config_load(args->config_path, &fc_stage_checks, findings);
-	return fc_config_from_options(args->options, args->n_options, &fc_stage_checks, findings);
+	struct fc_loading loading = {
+		.path = args->config_path,
+		.options = args->options,
+		.n_options = args->n_options,
+		.meanwhile = meanwhile,
+		.context = context,
+	};
+
+	return fc_loading_run(&loading, findings, config);
 }
 
 static int print_json(const struct fc_plan *plan)
@@ -196,9 +205,14 @@ static int print_dump(const struct fc_config *config)
 int fc_inspect(const struct fc_args *args)
 {
 	struct fc_findings *findings = fc_findings_new(fc_args_source(args));
-	struct fc_config *config = fc_inspect_load(args, findings);
-	int ret = -EINVAL;
+	struct fc_progress progress = { 0 };
+	struct fc_config *config;
+	int ret = fc_inspect_load(args, findings,
+		fc_progress_is_possible() ? fc_progress_show : NULL, &progress, &config);
 
+	fc_progress_end(&progress);
+	if (ret == 0 && config == NULL)
+		ret = -EINVAL;
 	if (config != NULL)
 		ret = args->mode == FC_MODE_DUMP ? print_dump(config)
 						 : print_plan(config, args, findings);

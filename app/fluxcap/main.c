@@ -11,13 +11,13 @@
 #include <fc_capture.h>
 #include <fc_engine.h>
 #include <fc_port_name.h>
-#include <fc_stage.h>
 
 #include "args.h"
 #include "control.h"
 #include "eal_start.h"
 #include "inspect.h"
 #include "log.h"
+#include "notify.h"
 #include "reload.h"
 #include "reload_queue.h"
 #include "stats_file.h"
@@ -25,6 +25,9 @@
 #include "vdevs.h"
 
 #define DRAIN_MS 1000
+
+#define LONG_START_MS	2000 /* after which the user is told that filters are being compiled */
+#define START_NOTICE_MS 10000
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
 
@@ -151,12 +154,33 @@ static int run_engine(
 	return op.status;
 }
 
+/* While the configuration is read; always true. */
+static bool tell_of_long_start(void *context, const char *place, uint64_t ms)
+{
+	uint64_t *next_ms = context; /* when whoever has started it is told the next time */
+	char what[128];
+
+	if (place[0] == '\0' || ms < *next_ms)
+		return true;
+	snprintf(what, sizeof(what), "compiling %s", place);
+	if (*next_ms == LONG_START_MS)
+		fc_log(FC_NOTE, "the start takes longer: long filters are being compiled, now %s",
+			place);
+	fc_notify_starting(what);
+	*next_ms = ms + START_NOTICE_MS;
+	return true;
+}
+
 /* The configuration, with all looked at that would only be seen later otherwise. */
 static struct fc_config *load_to_run(const struct fc_args *args, struct fc_findings *findings)
 {
-	struct fc_config *config = fc_inspect_load(args, findings);
-	bool can_write = args->stats_path == NULL || fc_stats_file_check(args->stats_path) == 0;
+	uint64_t next_ms = LONG_START_MS;
+	struct fc_config *config;
+	bool can_write;
 
+	if (fc_inspect_load(args, findings, tell_of_long_start, &next_ms, &config) != 0)
+		fc_log(FC_ERROR, "out of memory");
+	can_write = args->stats_path == NULL || fc_stats_file_check(args->stats_path) == 0;
 	if (config == NULL)
 		return NULL;
 	fc_port_check_interfaces(config, findings);
@@ -170,9 +194,11 @@ static struct fc_config *load_to_run(const struct fc_args *args, struct fc_findi
 static int run(const struct fc_args *args, char **argv)
 {
 	struct fc_findings *findings = fc_findings_new(fc_args_source(args));
-	struct fc_config *config = load_to_run(args, findings);
+	struct fc_config *config;
 	int ret = EXIT_BAD_USAGE;
 
+	fc_control_end_by_signals();
+	config = load_to_run(args, findings);
 	print_findings(&findings, fc_args_source(args));
 	if (config == NULL)
 		goto free_findings;

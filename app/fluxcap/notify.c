@@ -43,6 +43,14 @@ static uint64_t watchdog_us(void)
 
 #endif
 
+void fc_notify_starting(const char *what)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=starting: %s", what);
+	tell(text);
+}
+
 void fc_notify_begin(struct fc_notify *notify, const char *status)
 {
 	uint64_t us = watchdog_us();

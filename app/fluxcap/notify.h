@@ -20,6 +20,14 @@ struct fc_notify {
 };
 
 /**
+ * Say that the start takes longer: it gets a minute from now on, however long it may take in all.
+ * To be called again within that minute; before fc_notify_begin().
+ *
+ * @param what  What takes so long.
+ */
+void fc_notify_starting(const char *what);
+
+/**
  * Read from the environment what systemd wants to be told.
  *
  * @param status  What it shows about this process when it is ready; one line of at most 200 bytes.

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sys/stat.h>
 
-#include <fc_stage.h>
-
+#include "loading.h"
 #include "log.h"
 #include "reload.h"
 #include "telemetry.h"
@@ -50,87 +47,42 @@ static void apply(struct fc_engine *engine, struct fc_change *change, struct fc_
 	fc_telemetry_resume();
 }
 
-/* What a thread reads beside the control thread. */
-struct loading {
-	const char *path; /* stays to the end of the program */
-	struct fc_findings *findings;
-	struct fc_config *config;
-};
-
-static void *load(void *arg)
-{
-	struct loading *loading = arg;
-
-	loading->config = fc_config_load(loading->path, &fc_stage_checks, loading->findings);
-	return NULL;
-}
-
-static struct timespec soon(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	time.tv_nsec += 10000000;
-	time.tv_sec += time.tv_nsec / 1000000000;
-	time.tv_nsec %= 1000000000;
-	return time;
-}
-
-/* Whether the thread has come to its end; false: nobody waits for it any more. */
-static bool wait_for(const struct fc_reload *reload, pthread_t thread)
-{
-	struct timespec end = soon();
-
-	while (pthread_timedjoin_np(thread, NULL, &end) != 0) {
-		if (reload->meanwhile != NULL && !reload->meanwhile(reload->context)) {
-			pthread_detach(thread);
-			return false;
-		}
-		end = soon();
-	}
-	return true;
-}
-
 /*
- * Read the configuration in a thread of its own: hundreds of terms of a filter take seconds. When
- * fluxcap is to stop meanwhile, what that thread has is left to it.
+ * Read the configuration beside what the control thread has to do. When fluxcap is to stop
+ * meanwhile, what has been found is left to the thread that reads.
  */
-static struct fc_config *load_beside(struct fc_reload *reload, struct fc_reload_answer *answer)
+static int load_beside(
+	struct fc_reload *reload, struct fc_reload_answer *answer, struct fc_config **config)
 {
-	struct loading *loading = calloc(1, sizeof(*loading));
-	struct fc_config *config = NULL;
-	pthread_t thread;
+	struct fc_loading loading = {
+		.path = reload->path,
+		.meanwhile = reload->meanwhile,
+		.context = reload->context,
+	};
+	int ret = fc_loading_run(&loading, answer->findings, config);
 
-	if (loading == NULL)
-		return NULL;
-	loading->path = reload->path;
-	loading->findings = answer->findings;
-	if (pthread_create(&thread, NULL, load, loading) != 0) {
-		load(loading);
-	} else if (!wait_for(reload, thread)) {
+	if (ret == -ECANCELED) {
 		answer->findings = fc_findings_new(reload->source);
 		if (answer->findings != NULL)
 			fc_findings_add(answer->findings, FC_ERROR, "", "fluxcap is stopping");
-		return NULL;
 	}
-	config = loading->config;
-	free(loading);
-	return config;
+	return ret == 0 && *config == NULL ? -EINVAL : ret;
 }
 
 static int carry_out(struct fc_reload *reload, struct fc_reload_answer *answer)
 {
 	struct fc_findings *findings;
-	struct fc_config *config = NULL;
+	struct fc_config *config;
 	struct fc_change *change;
 	uint32_t n_before;
 	int ret;
 
-	if (can_be_read_again(reload, answer->findings))
-		config = load_beside(reload, answer);
-	findings = answer->findings;
-	if (config == NULL)
+	if (!can_be_read_again(reload, answer->findings))
 		return -EINVAL;
+	ret = load_beside(reload, answer, &config);
+	findings = answer->findings;
+	if (ret != 0)
+		return ret;
 	n_before = count_notes(findings);
 	if (answer->is_dry_run)
 		ret = fc_engine_check(reload->engine, config, findings);

@@ -13,10 +13,10 @@ struct fc_reload {
 	const char *path; /**< the configuration file; NULL: what ran first cannot be read again */
 	struct fc_findings *refused; /**< why a port could not return; NULL: it could */
 	/**
-	 * Called every 10 ms while a configuration is read and its filters are compiled, for what
-	 * the control thread has to do besides; false: give up, fluxcap is to stop.
+	 * What the control thread has to do besides, while a configuration is read and its filters
+	 * are compiled: see struct fc_loading.
 	 */
-	bool (*meanwhile)(void *context);
+	bool (*meanwhile)(void *context, const char *place, uint64_t ms);
 	void *context;
 };
 

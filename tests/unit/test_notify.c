@@ -89,6 +89,13 @@ static void test_stopping(void **state)
 	check_told(state, "STOPPING=1\nSTATUS=stopping: what waits is being sent");
 }
 
+static void test_a_long_start(void **state)
+{
+	fc_notify_starting("compiling outputs.ids.filter");
+	check_told(state,
+		"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=starting: compiling outputs.ids.filter");
+}
+
 /* Between the two, and with the clock of systemd. */
 static void test_reload(void **state)
 {
@@ -181,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_watchdog, open_socket, close_socket),
+		cmocka_unit_test_setup_teardown(test_a_long_start, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_stopping, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_reload, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_no_watchdog, open_socket, close_socket),
