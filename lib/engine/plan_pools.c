@@ -38,10 +38,10 @@ static uint32_t longest_rx(const struct fc_plan_port *port)
  */
 static uint32_t longest_copied(const struct fc_plan_port *port)
 {
-	bool has_limit = !port->facts.is_virtual || port->max_frame != UINT32_MAX;
+	uint32_t usual = FC_VIRTUAL_FRAME + (uint32_t)(FC_MAX_TAGS * FC_TAG_SIZE);
 
-	return RTE_MAX(longest_rx(port),
-		has_limit ? 0U : FC_VIRTUAL_FRAME + (uint32_t)(FC_MAX_TAGS * FC_TAG_SIZE));
+	return RTE_MAX(
+		longest_rx(port), port->facts.is_virtual ? RTE_MIN(port->max_frame, usual) : 0);
 }
 
 /* The longest that its taps may forward: what came in outer fragments is no frame of the port's. */

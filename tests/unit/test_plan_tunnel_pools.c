@@ -155,6 +155,26 @@ static void test_copies(void **state)
 	}
 }
 
+/* Files take long frames, also when their driver says how long at most; a shorter limit holds. */
+static void test_files(void **state)
+{
+	static const uint32_t limits[][2] = { { UINT32_MAX, 16128 + 8 }, { 65535, 16128 + 8 },
+		{ 12000, 12000 } };
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(limits); i++) {
+		struct plan_rig s;
+
+		rig_plan_begin(&s, JSON(TAP, OUT(""), ""), 1);
+		s.facts[1].is_virtual = true;
+		s.facts[1].takes_segments = false;
+		s.facts[1].max_tx_frame = limits[i][0];
+		assert_int_equal(rig_make(&s)->outputs[0].copies.data_room,
+			limits[i][1] + RTE_PKTMBUF_HEADROOM);
+		rig_plan_end(&s);
+	}
+}
+
 /* A port of a plain tap and of a tunnel: tunnels begin there, the tap sees everything. */
 static void test_shared_with_tap(void **state)
 {
@@ -304,6 +324,7 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_n_fragments),
 		cmocka_unit_test(test_most_fragments),
 		cmocka_unit_test(test_fragments_of_reassembled),
