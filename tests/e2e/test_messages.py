@@ -151,7 +151,7 @@ def test_a_capture_that_is_not_there(write, prefix):
     assert done.returncode == 2 and said in last_words(done)[-1]
     done = fluxcap("--check", write("net_pcap0", net_pcap0={"devargs": vdev[1].split(",")[1]}))
     assert done.returncode == 2 and said in last_words(done)[-1]
-    done = fluxcap(*vdev, "--", "--check", write("net_pcap0"))
+    done = fluxcap(*NULLS, *vdev, "--", "--check", write("net_pcap0"))
     assert done.returncode == 2 and said in last_words(done)[-1]
 
 
