@@ -230,6 +230,10 @@ static int parse_command(struct arguments *arguments, int n_operands, char **ope
 		arguments->command = commands[i].command;
 		if (n_operands - 1 < commands[i].n_operands)
 			return complain("check: the FILE to check is missing");
+		if (arguments->command == COMMAND_RELOAD && n_operands > 1)
+			return complain("reload: takes no file: fluxcap reads the one that it was "
+					"started with, not '%s'",
+				operands[1]);
 		if (n_operands - 1 > commands[i].n_operands)
 			return complain("%s: '%s' is one argument too many", operands[0],
 				operands[1 + commands[i].n_operands]);

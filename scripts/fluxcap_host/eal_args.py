@@ -77,6 +77,9 @@ def read(file: str) -> EalArgs:
     except ValueError as error:
         raise mistake(file, str(error).lower(),
                       f"fluxcap-run -n {file} CONFIG says in which line") from None
+    if "--" in words:
+        raise mistake(file, "'--' and what is behind it do not belong here",
+                      "leave only EAL's options in the file")
     args = EalArgs({}, -1, {}, words=words)
     for name, value in options(words):
         try:

@@ -143,7 +143,7 @@ def test_nowhere_to_print(ctl):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["reload", "now"], "'now' is one argument too many"),
+    (["reload", "now"], "started with, not 'now'"),
     (["reload", "--all"], "reload does not take --all"),
     (["reload", "--count", "2"], "reload does not take --count"),
     (["show", "--dry-run"], "show does not take --dry-run"),

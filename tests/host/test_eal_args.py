@@ -58,6 +58,7 @@ def test_memory(read, text, memory):
 @pytest.mark.parametrize("text, said", [
     ("-l x", "--lcores x: cannot be read"), ("-l 1--2", "cannot be read"),
     ("--lcores 1@", "cannot be read"), ("-c z", "-c z: cannot be read"), ("-m", "-m : cannot"),
+    ("-l 0 -- -c x.json", "do not belong here"),
     ("-l '0", "no closing quotation")])
 def test_what_cannot_be_read(read, text, said):
     with pytest.raises(Mistake, match=said):
