@@ -230,7 +230,7 @@ static void say_options(const struct fc_eal_options *options)
 }
 
 /* What is seen of the cause. */
-static void explain(const struct fc_eal_options *options, int error)
+static void explain_error(const struct fc_eal_options *options, int error)
 {
 	pid_t owner = options->no_shconf || options->in_memory ? 0 : find_owner();
 
@@ -262,7 +262,7 @@ int fc_eal_start(int n, char **argv, const struct fc_eal_options *options)
 		fc_log_take_eal();
 	if (rte_eal_init(n, argv) < 0) {
 		error = rte_errno;
-		explain(options, error);
+		explain_error(options, error);
 		return error == EINVAL || error == ENOTSUP || error == ENODEV ? -EINVAL : -EIO;
 	}
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY)

@@ -61,7 +61,7 @@ static struct mistake find_mistake(const char *text, size_t size, const json_err
 	return m;
 }
 
-static bool begins(const struct mistake *m, const char *with)
+static bool begins_with(const struct mistake *m, const char *with)
 {
 	return strncmp(m->said, with, strlen(with)) == 0;
 }
@@ -91,9 +91,9 @@ static const char *hint_of_word(const struct mistake *m)
 /* What was probably done, or NULL. Moves the place to where it is to be mended. */
 static const char *guess_hint(struct mistake *m)
 {
-	bool wants_more = begins(m, "'}' expected") || begins(m, "']' expected");
+	bool wants_more = begins_with(m, "'}' expected") || begins_with(m, "']' expected");
 
-	if (begins(m, "unexpected newline"))
+	if (begins_with(m, "unexpected newline"))
 		return "a string ends on its line: a double quote is missing";
 	if (m->start == m->size)
 		return "the file ends too early: a brace, bracket or quote is not closed";
@@ -101,7 +101,7 @@ static const char *guess_hint(struct mistake *m)
 		    (m->text[m->end] == '/' || m->text[m->end] == '*')) ||
 		m->first == '#')
 		return "JSON has no comments; take it out, or make it a \"description\"";
-	if (begins(m, "end of file expected"))
+	if (begins_with(m, "end of file expected"))
 		return "the configuration has ended before this";
 	if (m->first == '\'' || (unsigned char)m->first >= 0x80)
 		return "JSON has names and strings in plain double quotes";
@@ -109,15 +109,15 @@ static const char *guess_hint(struct mistake *m)
 		m->start = m->before;
 		return "this comma is one too many";
 	}
-	if (begins(m, "':' expected"))
+	if (begins_with(m, "':' expected"))
 		return "a colon is missing between a name and its value";
 	if (wants_more && (m->first == '"' || m->first == '{' || m->first == '[')) {
 		m->start = m->before + 1;
 		return "a comma is missing here";
 	}
-	if (begins(m, "invalid token") && is_digit(m->first))
+	if (begins_with(m, "invalid token") && is_digit(m->first))
 		return "a number does not begin with 0; an address is a string in double quotes";
-	return is_letter(m->first) && !begins(m, "duplicate") ? hint_of_word(m) : NULL;
+	return is_letter(m->first) && !begins_with(m, "duplicate") ? hint_of_word(m) : NULL;
 }
 
 /* The line that has this place, without blanks around it; of a long one what is near. */

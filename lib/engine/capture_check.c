@@ -111,7 +111,7 @@ static int follow_link(char path[PATH_MAX])
 	return 0;
 }
 
-static int identify(const struct file *file, struct identity *identity)
+static int identify_file(const struct file *file, struct identity *identity)
 {
 	char path[PATH_MAX];
 	struct stat about;
@@ -218,7 +218,7 @@ static int check_others(const struct check *check, size_t i, struct fc_findings 
 static int check_file(struct check *check, size_t i, struct fc_findings *findings)
 {
 	struct file *file = &check->files[i];
-	int ret = identify(file, &file->identity);
+	int ret = identify_file(file, &file->identity);
 
 	if (file->is_known)
 		return 0;

@@ -162,13 +162,13 @@ static void end_stream(const void *handle)
 		atomic_store_explicit(&stream->handle, NULL, memory_order_relaxed);
 }
 
-static void add(_Atomic uint64_t *count, uint64_t n)
+static void add_count(_Atomic uint64_t *count, uint64_t n)
 {
 	atomic_store_explicit(
 		count, atomic_load_explicit(count, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
-static void fail(struct stream *stream, const char *why)
+static void fail_stream(struct stream *stream, const char *why)
 {
 	snprintf(stream->why, sizeof(stream->why), "%s", why);
 	atomic_store_explicit(&stream->has_failed, true, memory_order_release);
@@ -217,9 +217,9 @@ int pcap_next_ex(pcap_t *pcap, struct pcap_pkthdr **header, const u_char **data)
 	if (stream == NULL)
 		return ret;
 	if (likely(ret == 1))
-		add(&stream->n_records, 1);
+		add_count(&stream->n_records, 1);
 	else if (ret == PCAP_ERROR)
-		fail(stream, pcap_geterr(pcap));
+		fail_stream(stream, pcap_geterr(pcap));
 	return ret;
 }
 
@@ -236,8 +236,8 @@ static void fail_output(struct stream *stream)
 {
 	char why[128];
 
-	fail(stream, strerror_r(errno, why, sizeof(why)));
-	add(&stream->n_lost, stream->n_pending);
+	fail_stream(stream, strerror_r(errno, why, sizeof(why)));
+	add_count(&stream->n_lost, stream->n_pending);
 	stream->n_pending = 0;
 	__fpurge(stream->file);
 	if (stream->good_size >= 0 && ftruncate(fileno(stream->file), stream->good_size) != 0)
@@ -256,7 +256,7 @@ int pcap_dump_flush(pcap_dumper_t *dumper)
 		fail_output(stream);
 		return PCAP_ERROR;
 	}
-	add(&stream->n_records, stream->n_pending);
+	add_count(&stream->n_records, stream->n_pending);
 	stream->good_size += stream->good_size >= 0 ? stream->pending_size : 0;
 	stream->n_pending = 0;
 	stream->pending_size = 0;
@@ -272,7 +272,7 @@ void pcap_dump(u_char *dumper, const struct pcap_pkthdr *header, const u_char *d
 		return;
 	}
 	if (unlikely(has_failed(stream))) {
-		add(&stream->n_lost, 1);
+		add_count(&stream->n_lost, 1);
 		return;
 	}
 	real.dump(dumper, header, data);
@@ -371,7 +371,7 @@ static void tell_output(
 		atomic_load_explicit(&stream->n_lost, memory_order_relaxed), stream->why);
 }
 
-static void tell(
+static void tell_state(
 	const struct stream *stream, enum fc_severity severity, struct fc_findings *findings)
 {
 	if (stream->is_output)
@@ -386,7 +386,7 @@ void fc_capture_tell(struct fc_findings *findings)
 		if (!has_failed(stream) || stream->is_told)
 			continue;
 		stream->is_told = true;
-		tell(stream, FC_WARNING, findings);
+		tell_state(stream, FC_WARNING, findings);
 	}
 }
 
@@ -394,5 +394,5 @@ void fc_capture_report(struct fc_findings *findings)
 {
 	for (struct stream *stream = first_stream(); stream != NULL; stream = stream->next)
 		if (has_failed(stream))
-			tell(stream, FC_ERROR, findings);
+			tell_state(stream, FC_ERROR, findings);
 }

@@ -23,7 +23,7 @@ static int find_group(const char *name)
 	if (n < 0)
 		return -1;
 	target[n] = '\0';
-	return strrchr(target, '/') != NULL ? atoi(strrchr(target, '/') + 1) : -1;
+	return strrchr(target, '/') != NULL ? (int)strtol(strrchr(target, '/') + 1, NULL, 10) : -1;
 }
 
 static bool has_open(const char *pid, int group)
@@ -105,7 +105,8 @@ bool fc_holder_find(const char *name, char *text, size_t size)
 	folder = opendir("/proc");
 	while (folder != NULL && !found && (entry = readdir(folder)) != NULL) {
 		found = isdigit((unsigned char)entry->d_name[0]) != 0 &&
-			atoi(entry->d_name) != getpid() && has_open(entry->d_name, group);
+			strtol(entry->d_name, NULL, 10) != getpid() &&
+			has_open(entry->d_name, group);
 		if (found)
 			describe_process(entry->d_name, text, size);
 	}

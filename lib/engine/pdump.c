@@ -42,7 +42,7 @@ static uint64_t clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void tell(struct fc_findings *findings, enum fc_severity severity,
+static void add_finding(struct fc_findings *findings, enum fc_severity severity,
 	const struct fc_pdump *capture, const char *text)
 {
 	char place[RTE_DEV_NAME_MAX_LEN + 8];
@@ -235,7 +235,8 @@ static bool is_on_loan(const struct rte_ring *ring)
 }
 
 /* Everything of beginning a capture that can fail. @return 0 or -errno. */
-static int prepare(struct fc_engine *engine, struct fc_pdump *capture, struct fc_findings *findings)
+static int prepare_capture(
+	struct fc_engine *engine, struct fc_pdump *capture, struct fc_findings *findings)
 {
 	const struct fc_pdump_request *request = &capture->request;
 	int port = find_port(engine, request->device);
@@ -248,7 +249,7 @@ static int prepare(struct fc_engine *engine, struct fc_pdump *capture, struct fc
 	if (port < 0 || fc_pdump_directions(capture) == 0)
 		return -ENODEV;
 	if (request->filter != NULL) {
-		tell(findings, FC_WARNING, capture,
+		add_finding(findings, FC_WARNING, capture,
 			"asks for a capture with a filter, which is refused: DPDK translates "
 			"filters wrongly. Write to a pipe and filter behind it: dpdk-dumpcap ... "
 			"-P -w - | tcpdump -r - EXPRESSION");
@@ -256,7 +257,7 @@ static int prepare(struct fc_engine *engine, struct fc_pdump *capture, struct fc
 	}
 	ret = add_points(capture, (uint16_t)port);
 	if (ret == -EEXIST)
-		tell(findings, FC_WARNING, capture,
+		add_finding(findings, FC_WARNING, capture,
 			"asks for a capture where another process has one, which is refused");
 	return ret;
 }
@@ -274,7 +275,7 @@ static void begin_capture(
 	struct fc_engine *engine, struct fc_pdump *capture, struct fc_findings *findings)
 {
 	bool is_late = clock_ms() - capture->asked_ms > REQUEST_MAX_MS;
-	int ret = is_late ? -ETIMEDOUT : prepare(engine, capture, findings);
+	int ret = is_late ? -ETIMEDOUT : prepare_capture(engine, capture, findings);
 
 	if (ret != 0)
 		atomic_store_explicit(&capture->directions, 0, memory_order_relaxed);
@@ -289,7 +290,7 @@ static void begin_capture(
 		fc_pdump_end(capture, RTE_PDUMP_FLAG_RXTX);
 		pthread_mutex_unlock(&fc_pdumps.lock);
 	} else if (ret == 0) {
-		tell(findings, FC_NOTE, capture, "captures");
+		add_finding(findings, FC_NOTE, capture, "captures");
 	}
 }
 
@@ -309,7 +310,7 @@ static void begin_all(struct fc_engine *engine, struct fc_pdump *list, struct fc
 }
 
 /* Ports that have returned, or have more queues now. */
-static void repair(struct fc_engine *engine, struct fc_pdump *capture)
+static void repair_capture(struct fc_engine *engine, struct fc_pdump *capture)
 {
 	int port = find_port(engine, capture->request.device);
 
@@ -324,7 +325,8 @@ static void end_captures_of(const char *peer, struct fc_findings *findings)
 		if (strcmp(one->peer, peer) != 0)
 			continue;
 		if (fc_pdump_directions(one) != 0)
-			tell(findings, FC_NOTE, one, "does not capture any more: it has ended");
+			add_finding(
+				findings, FC_NOTE, one, "does not capture any more: it has ended");
 		pthread_mutex_lock(&fc_pdumps.lock);
 		fc_pdump_end(one, RTE_PDUMP_FLAG_RXTX);
 		pthread_mutex_unlock(&fc_pdumps.lock);
@@ -418,7 +420,7 @@ void fc_pdump_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_finding
 	begin_asked(engine, findings);
 	for (struct fc_pdump *one = fc_pdumps.running; one != NULL; one = one->next)
 		if (fc_pdump_directions(one) != 0 && !fc_janitor_is_stuck(&all.janitor))
-			repair(engine, one);
+			repair_capture(engine, one);
 }
 
 bool fc_pdump_is_stuck(void)

@@ -139,7 +139,7 @@ static struct rte_mbuf *copy_packet(const struct fc_pdump_point *point,
 	return segments[0];
 }
 
-static void count(uint64_t *counter, uint64_t n)
+static void count_up(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
@@ -159,18 +159,18 @@ static void copy_some(struct fc_pdump_point *point, const struct fc_pdump_target
 	struct rte_mbuf **packets, uint16_t n, uint64_t cycles)
 {
 	if (point->n_left != 0 && !put_left(point, target)) {
-		count(&point->stats->ringfull, n);
+		count_up(&point->stats->ringfull, n);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *copy = copy_packet(point, target, packets[i], cycles);
 
 		if (copy == NULL)
-			count(&point->stats->nombuf, 1);
+			count_up(&point->stats->nombuf, 1);
 		else
 			point->left[point->n_left++] = copy;
 	}
-	count(&point->stats->accepted, point->n_left);
+	count_up(&point->stats->accepted, point->n_left);
 	put_left(point, target);
 }
 

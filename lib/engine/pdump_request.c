@@ -72,7 +72,7 @@ int fc_pdump_end(struct fc_pdump *capture, uint32_t directions)
 }
 
 /* The control thread removes what has ended. @return 0 or -errno. */
-static int disable(const char *peer, const struct fc_pdump_request *request)
+static int disable_capture(const char *peer, const struct fc_pdump_request *request)
 {
 	int ret = 0;
 
@@ -85,7 +85,7 @@ static int disable(const char *peer, const struct fc_pdump_request *request)
 }
 
 /* Leave it to the control thread to begin and to answer. @return 0 or -errno. */
-static int enable(const char *peer, const struct fc_pdump_request *request)
+static int enable_capture(const char *peer, const struct fc_pdump_request *request)
 {
 	struct fc_pdump *capture = calloc(1, sizeof(*capture));
 	bool is_open;
@@ -123,11 +123,11 @@ int fc_pdump_serve(const struct rte_mp_msg *message, const void *peer)
 	if (request.version != FC_PDUMP_PLAIN && request.version != FC_PDUMP_PCAPNG)
 		return fc_pdump_answer(peer, &request, -EINVAL);
 	if (request.operation == ENABLE) {
-		ret = enable(peer, &request);
+		ret = enable_capture(peer, &request);
 		return ret == 0 ? 0 : fc_pdump_answer(peer, &request, ret);
 	}
-	return fc_pdump_answer(
-		peer, &request, request.operation == DISABLE ? disable(peer, &request) : -EINVAL);
+	return fc_pdump_answer(peer, &request,
+		request.operation == DISABLE ? disable_capture(peer, &request) : -EINVAL);
 }
 
 struct fc_pdump *fc_pdumps_take_asked(void)

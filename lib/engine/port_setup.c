@@ -202,7 +202,7 @@ static void report_deaf(const struct fc_port *port, int error, struct fc_finding
 }
 
 /* Has it receive everything, or all multicast; what another plan wanted and this does not ends. */
-static int hear(struct fc_port *port, enum fc_hearing hearing)
+static int set_hearing(struct fc_port *port, enum fc_hearing hearing)
 {
 	int ret = 0;
 
@@ -232,7 +232,7 @@ void fc_port_hear(struct fc_port *port, struct fc_findings *findings)
 	if (!port->is_started || atomic_load_explicit(&port->is_removed, memory_order_relaxed) ||
 		port->hearing == hearing)
 		return;
-	ret = hear(port, hearing);
+	ret = set_hearing(port, hearing);
 	port->hearing = hearing;
 	if (ret != 0)
 		report_deaf(port, ret, findings);

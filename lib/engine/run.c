@@ -273,7 +273,7 @@ static void let_go(struct fc_engine *engine, struct fc_port *port)
 }
 
 /* Start a port anew whose other end has gone, once no lcore touches it, until that is there. */
-static void meet(struct fc_engine *engine, struct fc_port *port, uint64_t now_ms)
+static void meet_port(struct fc_engine *engine, struct fc_port *port, uint64_t now_ms)
 {
 	if (port->is_meeting) {
 		if (fc_engine_has_seen(engine, port->left_at))
@@ -317,7 +317,7 @@ void fc_engine_watch(struct fc_engine *engine, uint64_t now_ms, struct fc_findin
 		if (port->is_started && atomic_load_explicit(&port->is_gone, memory_order_relaxed))
 			let_go(engine, port);
 		else
-			meet(engine, port, now_ms);
+			meet_port(engine, port, now_ms);
 		if (!fc_link_watch_tell(&port->watch, now_ms, news))
 			continue;
 		name_port(engine->now->plan, i, place);

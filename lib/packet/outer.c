@@ -19,7 +19,7 @@ static bool is_piece_sound(uint32_t offset, uint32_t size, bool has_more, uint32
 	return header_size + offset + size <= UINT16_MAX;
 }
 
-static enum fc_tunnel_verdict refuse(struct outer *outer, enum fc_hint hint)
+static enum fc_tunnel_verdict refuse_outer(struct outer *outer, enum fc_hint hint)
 {
 	outer->hint = hint;
 	return FC_TUNNEL_MALFORMED;
@@ -33,24 +33,24 @@ static enum fc_tunnel_verdict parse_ipv4(
 	uint16_t fragment;
 
 	if (ip == NULL)
-		return refuse(outer, FC_HINT_CUT);
+		return refuse_outer(outer, FC_HINT_CUT);
 	header_size = rte_ipv4_hdr_len(ip);
 	length = rte_be_to_cpu_16(ip->total_length);
 	if (ip->version_ihl >> 4 != 4 || header_size < sizeof(*ip))
 		return FC_TUNNEL_MALFORMED;
 	/* Who left the length to a NIC has not computed the checksum either. */
 	if (length == 0)
-		return refuse(outer, FC_HINT_NO_LENGTH);
+		return refuse_outer(outer, FC_HINT_NO_LENGTH);
 	if (length < header_size)
 		return FC_TUNNEL_MALFORMED;
 	if (header_size > packet->pkt_len - outer->l2)
-		return refuse(outer, FC_HINT_CUT);
+		return refuse_outer(outer, FC_HINT_CUT);
 	if (header_size > sizeof(*ip))
 		ip = rte_pktmbuf_read(packet, outer->l2, header_size, scratch);
 	if (rte_raw_cksum(ip, header_size) != 0xffff)
 		return FC_TUNNEL_MALFORMED;
 	if (length > packet->pkt_len - outer->l2)
-		return refuse(outer, FC_HINT_CUT);
+		return refuse_outer(outer, FC_HINT_CUT);
 	fragment = rte_be_to_cpu_16(ip->fragment_offset);
 	outer->family = 4;
 	outer->protocol = ip->next_proto_id;
@@ -133,15 +133,15 @@ static enum fc_tunnel_verdict parse_ipv6(
 	uint32_t length;
 
 	if (ip == NULL)
-		return refuse(outer, FC_HINT_CUT);
+		return refuse_outer(outer, FC_HINT_CUT);
 	if (*(const uint8_t *)ip >> 4 != 6)
 		return FC_TUNNEL_MALFORMED;
 	length = rte_be_to_cpu_16(ip->payload_len);
 	if (length > packet->pkt_len - outer->l2 - sizeof(*ip))
-		return refuse(outer, FC_HINT_CUT);
+		return refuse_outer(outer, FC_HINT_CUT);
 	/* A jumbogram (RFC 2675), or what offloading has not filled in. */
 	if (length == 0 && ip->proto != IPPROTO_NONE)
-		return refuse(outer, FC_HINT_NO_LENGTH);
+		return refuse_outer(outer, FC_HINT_NO_LENGTH);
 	outer->family = 6;
 	outer->protocol = ip->proto;
 	outer->hop_limit = ip->hop_limits;

@@ -34,7 +34,7 @@ struct packets {
 	uint32_t length;  /* that no packet exceeds */
 };
 
-static struct packets know(const struct fc_edits *tap)
+static struct packets know_packets(const struct fc_edits *tap)
 {
 	struct packets packets = { .length = tap->truncate != 0 ? tap->truncate : UINT32_MAX };
 
@@ -52,7 +52,7 @@ static struct packets know(const struct fc_edits *tap)
 	return packets;
 }
 
-static struct value known(uint32_t number)
+static struct value known_value(uint32_t number)
 {
 	return (struct value){ true, number };
 }
@@ -63,7 +63,7 @@ static void merge_value(struct value *value, const struct value *other)
 		value->is_known = false;
 }
 
-static void merge(struct state *to, const struct state *from)
+static void merge_states(struct state *to, const struct state *from)
 {
 	if (!to->is_reached) {
 		*to = *from;
@@ -81,63 +81,64 @@ static unsigned load_size(const struct bpf_insn *in)
 }
 
 /* What a load from a place of the packet gives; false: no packet is so long, and it ends there. */
-static bool load(const struct packets *packets, uint64_t at, unsigned size, struct value *value)
+static bool load_value(
+	const struct packets *packets, uint64_t at, unsigned size, struct value *value)
 {
 	value->is_known = false;
 	if (at + size > packets->length)
 		return false;
 	if (at < TAGS_AT || at + size > TAGS_AT + packets->n_known)
 		return true;
-	*value = known(0);
+	*value = known_value(0);
 	for (unsigned i = 0; i < size; i++)
 		value->number = value->number << 8 | packets->tags[at - TAGS_AT + i];
 	return true;
 }
 
-static struct value calculate(uint16_t code, struct value a, struct value b)
+static struct value calculate_value(uint16_t code, struct value a, struct value b)
 {
 	if (!a.is_known || !b.is_known)
 		return (struct value){ false, 0 };
 	switch (BPF_OP(code)) {
 	case BPF_ADD:
-		return known(a.number + b.number);
+		return known_value(a.number + b.number);
 	case BPF_SUB:
-		return known(a.number - b.number);
+		return known_value(a.number - b.number);
 	case BPF_AND:
-		return known(a.number & b.number);
+		return known_value(a.number & b.number);
 	case BPF_OR:
-		return known(a.number | b.number);
+		return known_value(a.number | b.number);
 	case BPF_RSH:
-		return known(b.number < 32 ? a.number >> b.number : 0);
+		return known_value(b.number < 32 ? a.number >> b.number : 0);
 	case BPF_LSH:
-		return known(b.number < 32 ? a.number << b.number : 0);
+		return known_value(b.number < 32 ? a.number << b.number : 0);
 	default: /* not in what is known of tags */
 		return (struct value){ false, 0 };
 	}
 }
 
 /* A load, a store or a calculation; false: no packet comes behind it. */
-static bool step(const struct packets *packets, const struct bpf_insn *in, struct state *state)
+static bool run_step(const struct packets *packets, const struct bpf_insn *in, struct state *state)
 {
 	struct value unknown = { false, 0 };
 
 	switch (BPF_CLASS(in->code)) {
 	case BPF_LD:
 		if (BPF_MODE(in->code) == BPF_IMM)
-			state->a = known(in->k);
+			state->a = known_value(in->k);
 		else if (BPF_MODE(in->code) == BPF_MEM)
 			state->a = state->memory[in->k % BPF_MEMWORDS];
 		else if (BPF_MODE(in->code) == BPF_ABS)
-			return load(packets, in->k, load_size(in), &state->a);
+			return load_value(packets, in->k, load_size(in), &state->a);
 		else if (BPF_MODE(in->code) == BPF_IND && state->x.is_known)
-			return load(packets, (uint64_t)state->x.number + in->k, load_size(in),
+			return load_value(packets, (uint64_t)state->x.number + in->k, load_size(in),
 				&state->a);
 		else
 			state->a = unknown;
 		return true;
 	case BPF_LDX:
 		if (BPF_MODE(in->code) == BPF_IMM)
-			state->x = known(in->k);
+			state->x = known_value(in->k);
 		else if (BPF_MODE(in->code) == BPF_MEM)
 			state->x = state->memory[in->k % BPF_MEMWORDS];
 		else
@@ -150,8 +151,8 @@ static bool step(const struct packets *packets, const struct bpf_insn *in, struc
 		state->memory[in->k % BPF_MEMWORDS] = state->x;
 		return true;
 	case BPF_ALU:
-		state->a = calculate(
-			in->code, state->a, BPF_SRC(in->code) == BPF_X ? state->x : known(in->k));
+		state->a = calculate_value(in->code, state->a,
+			BPF_SRC(in->code) == BPF_X ? state->x : known_value(in->k));
 		return true;
 	default:
 		if (BPF_MISCOP(in->code) == BPF_TAX)
@@ -165,7 +166,7 @@ static bool step(const struct packets *packets, const struct bpf_insn *in, struc
 /* Whether a comparison comes out so for any packet. */
 static bool can_be(const struct bpf_insn *in, const struct state *state, bool result)
 {
-	struct value b = BPF_SRC(in->code) == BPF_X ? state->x : known(in->k);
+	struct value b = BPF_SRC(in->code) == BPF_X ? state->x : known_value(in->k);
 	uint32_t a = state->a.number;
 
 	if (!state->a.is_known || !b.is_known)
@@ -187,7 +188,7 @@ static bool reaches_yes(
 	const struct bpf_program *program, const struct packets *packets, struct state *states)
 {
 	states[0].is_reached = true;
-	states[0].a = states[0].x = known(0);
+	states[0].a = states[0].x = known_value(0);
 	for (uint32_t i = 0; i < program->bf_len; i++) {
 		const struct bpf_insn *in = &program->bf_insns[i];
 		struct state state = states[i];
@@ -198,17 +199,17 @@ static bool reaches_yes(
 			if (BPF_RVAL(in->code) != BPF_K || in->k != 0)
 				return true;
 		} else if (BPF_CLASS(in->code) != BPF_JMP) {
-			if (step(packets, in, &state) && i + 1 < program->bf_len)
-				merge(&states[i + 1], &state);
+			if (run_step(packets, in, &state) && i + 1 < program->bf_len)
+				merge_states(&states[i + 1], &state);
 		} else if (BPF_OP(in->code) == BPF_JA) {
 			if (in->k >= program->bf_len - i - 1)
 				return true; /* backwards: a loop */
-			merge(&states[i + 1 + in->k], &state);
+			merge_states(&states[i + 1 + in->k], &state);
 		} else {
 			if (can_be(in, &state, true))
-				merge(&states[i + 1 + in->jt], &state);
+				merge_states(&states[i + 1 + in->jt], &state);
 			if (can_be(in, &state, false))
-				merge(&states[i + 1 + in->jf], &state);
+				merge_states(&states[i + 1 + in->jf], &state);
 		}
 	}
 	return false;
@@ -216,7 +217,7 @@ static bool reaches_yes(
 
 bool fc_filter_can_match(const char *expression, const struct fc_edits *tap)
 {
-	struct packets packets = know(tap);
+	struct packets packets = know_packets(tap);
 	struct bpf_program program;
 	struct state *states;
 	bool can_match = true;

@@ -25,7 +25,7 @@
 static struct fc_program *programs;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of that list and its n_users */
 
-static void report(struct fc_findings *findings, const char *place, const char *format,
+static void report_filter(struct fc_findings *findings, const char *place, const char *format,
 	const char *expression, const char *reason)
 {
 	fc_findings_add(findings, FC_ERROR, place, format, expression, reason);
@@ -113,7 +113,7 @@ static int compile_parts(const char *expression, struct bpf_program *program)
 	return ret;
 }
 
-static int compile(const char *expression, struct bpf_program *program,
+static int compile_program(const char *expression, struct bpf_program *program,
 	struct fc_findings *findings, const char *place)
 {
 	char error[PCAP_ERRBUF_SIZE];
@@ -122,7 +122,7 @@ static int compile(const char *expression, struct bpf_program *program,
 		compile_whole(expression, program, error) == 0)
 		return 0;
 	/* "supported only on ...", "netmask not known, so ... not supported" */
-	report(findings, place,
+	report_filter(findings, place,
 		strstr(error, "support") != NULL
 			? "'%.60s' cannot be used here: %.120s"
 			: "'%.60s' is not a pcap-filter(7) expression: %.120s",
@@ -131,7 +131,7 @@ static int compile(const char *expression, struct bpf_program *program,
 }
 
 /* Why a program cannot be run on every packet, or NULL. */
-static const char *unsupported(const struct bpf_program *program)
+static const char *find_unsupported(const struct bpf_program *program)
 {
 	for (unsigned i = 0; i < program->bf_len; i++) {
 		const struct bpf_insn *in = &program->bf_insns[i];
@@ -151,12 +151,12 @@ static int compile_checked(const char *expression, struct bpf_program *program,
 {
 	const char *reason;
 
-	if (compile(expression, program, findings, place) != 0)
+	if (compile_program(expression, program, findings, place) != 0)
 		return -1;
-	reason = unsupported(program);
+	reason = find_unsupported(program);
 	if (reason == NULL)
 		return 0;
-	report(findings, place, "'%.60s' cannot be used here: %s", expression, reason);
+	report_filter(findings, place, "'%.60s' cannot be used here: %s", expression, reason);
 	pcap_freecode(program);
 	return -1;
 }
@@ -202,7 +202,7 @@ static struct fc_program *make_program(
 	struct bpf_program code;
 
 	if (program == NULL) {
-		report(findings, place, "'%.60s': %s", expression, "out of memory");
+		report_filter(findings, place, "'%.60s': %s", expression, "out of memory");
 		return NULL;
 	}
 	if (compile_checked(expression, &code, findings, place) != 0) {
@@ -212,7 +212,7 @@ static struct fc_program *make_program(
 	program->n_users = 1;
 	program->expression = strdup(expression);
 	if (program->expression == NULL || copy_program(&program->code, &code) != 0) {
-		report(findings, place, "'%.60s': %s", expression, "out of memory");
+		report_filter(findings, place, "'%.60s': %s", expression, "out of memory");
 		free_program(program);
 		program = NULL;
 	} else {

@@ -97,7 +97,7 @@ static void pass_or(struct cutter *cutter, const struct token *token)
 }
 
 /* Whether the expression can be cut as far as this token tells. */
-static bool pass(struct cutter *cutter, const struct token *token)
+static bool pass_token(struct cutter *cutter, const struct token *token)
 {
 	const char *text = cutter->text;
 
@@ -120,7 +120,7 @@ size_t fc_program_find_parts(const char *expression, size_t *at, size_t room)
 	struct token token = next_token(expression, 0);
 
 	while (token.size != 0) {
-		if (!pass(&cutter, &token))
+		if (!pass_token(&cutter, &token))
 			return 0;
 		cutter.before = token;
 		token = next_token(expression, token.start + token.size);

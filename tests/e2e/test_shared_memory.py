@@ -172,6 +172,8 @@ def test_a_socket_in_use_is_left_alone(two):
         assert done.returncode != 0 and "Address already in use" in done.stderr
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
             peer.connect(str(at["socket"]))
+            # It greets who connects; one that goes before is too much for DPDK 22.11's server.
+            assert peer.recv(1000)
     at["socket"].write_text("precious")
     done = subprocess.run(first.command("--exit-when-idle", "100"), capture_output=True,
                           text=True, timeout=TIMEOUT, check=False, cwd=first.folder)
