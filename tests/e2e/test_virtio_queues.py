@@ -5,6 +5,7 @@
 The host decides which queue a packet comes in, and says by its own counters what it has sent.
 """
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -24,9 +25,10 @@ class Host:
     def __init__(self, folder):
         self.socket = folder / "vhost.sock"
         self.log = open(folder / "testpmd.log", "w", encoding="utf-8")
+        self.prefix = fluxcap.new_prefix()
         self.process = subprocess.Popen(
             ["dpdk-testpmd", "--no-huge", "-m", "256", "--no-pci", "--lcores", "(0,1)@(0,1)",
-             "--file-prefix", fluxcap.new_prefix(), "--no-telemetry",
+             "--file-prefix", self.prefix, "--no-telemetry",
              "--vdev", f"net_vhost0,iface={self.socket},queues={QUEUES}", "--", "-i",
              "--total-num-mbufs=4096", f"--rxq={QUEUES}", f"--txq={QUEUES}"],
             stdin=subprocess.PIPE, stdout=self.log, stderr=subprocess.STDOUT, text=True)
@@ -50,6 +52,7 @@ class Host:
         self.process.wait()
         self.process.stdin.close()
         self.log.close()
+        shutil.rmtree(fluxcap.RUNTIME / self.prefix, ignore_errors=True)
 
 
 class SharedRig(ReloadRig):
