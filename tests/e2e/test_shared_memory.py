@@ -4,7 +4,7 @@
 
     file -> fluxcap -> net_memif === net_memif -> fluxcap -> file
 
-The other end is another fluxcap, or dpdk-testpmd where it should be somebody else's program.
+The other end is another fluxcap.
 """
 
 import os
