@@ -60,8 +60,8 @@ class Terminal:
         self.stream.feed(part)
         return True
 
-    def read_until(self, done):
-        deadline = time.monotonic() + HANG
+    def read_until(self, done, patience=HANG):
+        deadline = time.monotonic() + patience
         while not done():
             assert time.monotonic() < deadline, "waited in vain:\n" + "\n".join(self.lines())
             self.read()
@@ -94,8 +94,8 @@ class Terminal:
                 return {self.screen.buffer[y][x + i].fg for i in range(len(text))}
         raise AssertionError(f"{text!r} is not on the screen")
 
-    def wait(self):
-        self.read_until(lambda: self.process.poll() is not None)
+    def wait(self, patience=HANG):
+        self.read_until(lambda: self.process.poll() is not None, patience)
         while self.read(0.2):
             pass
         return self.process.returncode

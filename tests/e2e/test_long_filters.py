@@ -20,6 +20,7 @@ from test_reload_long import LIST, give_endless_filters
 from test_service import listener  # noqa: F401 (a fixture)
 
 LONG = f"({LIST}) and ({LIST})"  # seconds
+COMPILING = 180  # seconds; two programs compile at once, beside whatever else there is
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def test_check_shows_progress_on_a_terminal(check):
     try:
         terminal.see(r"^fluxcap: \d+ s: compiling outputs\.ids\.filter$")
         assert len([line for line in terminal.lines() if line]) == 1, terminal.lines()
-        assert terminal.wait() == 2
-        stdout, stderr = said.communicate(timeout=HANG)
+        assert terminal.wait(COMPILING) == 2
+        stdout, stderr = said.communicate(timeout=COMPILING)
         assert said.returncode == 2 and stdout == ""
         # Where there is no terminal nothing is said of it, and at the end nothing is left of it.
         assert "compiling" not in stderr and "\r" not in stderr
