@@ -25,6 +25,12 @@ ENDS = ("INT", "TERM", "HUP", "QUIT", "KILL", "STOP")
 KILLING = ("QUIT", "KILL", "STOP")
 
 
+def heed_signals():
+    """A shell that starts these tests in the background has them, and theirs, ignore signals."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Dumpcap:
     """One that captures a port until it is ended; leaving its block kills it."""
 
@@ -34,7 +40,8 @@ class Dumpcap:
         self.path = path
         self.process = subprocess.Popen(
             [program, f"--file-prefix={prefix}", "-i", port, "-q", "-w", str(path), *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            preexec_fn=heed_signals)
 
     def __enter__(self):
         return self
