@@ -151,6 +151,10 @@ class Running:
     def telemetry(self, command):
         return self._telemetry(command)
 
+    def be_patient(self, seconds):
+        """Wait so long for an answer of telemetry's."""
+        self._telemetry.socket.settimeout(seconds)
+
     def tap(self, name):
         return self.telemetry(f"/fluxcap/tap,{name}")
 

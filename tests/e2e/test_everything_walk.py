@@ -229,6 +229,7 @@ class Walk:
 
     def go(self, running):
         self.running = running
+        running.be_patient(120)  # EAL asks each other DPDK process when a port comes or goes
         before = running.counters()
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
