@@ -299,3 +299,8 @@ void fc_nearest_offer(struct fc_nearest *nearest, const char *known)
 		nearest->distance = edits;
 	}
 }
+
+bool fc_text_begins(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}

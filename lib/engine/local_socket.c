@@ -11,6 +11,8 @@
 #include <rte_common.h>
 #include <rte_kvargs.h>
 
+#include <fc_text.h>
+
 #include "local_socket.h"
 
 /* drivers/net/memif, DPDK 22.11: its defaults */
@@ -40,11 +42,6 @@ static int read_flag(const char *key, const char *value, void *opaque)
 	return 0;
 }
 
-static bool begins_with(const char *text, const char *word)
-{
-	return strncmp(text, word, strlen(word)) == 0;
-}
-
 static void read_place(const char *device, const char *args, struct place *place)
 {
 	struct rte_kvargs *list = rte_kvargs_parse(args, NULL);
@@ -53,16 +50,17 @@ static void read_place(const char *device, const char *args, struct place *place
 	*place = (struct place){ 0 };
 	if (list == NULL)
 		return;
-	if (begins_with(device, "net_memif")) {
+	if (fc_text_begins(device, "net_memif")) {
 		*place = (struct place){ .path = MEMIF_PATH, .is_abstract = true };
 		rte_kvargs_process(list, "socket", read_path, place);
 		rte_kvargs_process(list, "socket-abstract", read_flag, &place->is_abstract);
 		rte_kvargs_process(list, "role", read_flag, &place->listens);
-	} else if (begins_with(device, "net_vhost") || begins_with(device, "eth_vhost")) {
+	} else if (fc_text_begins(device, "net_vhost") || fc_text_begins(device, "eth_vhost")) {
 		rte_kvargs_process(list, "iface", read_path, place);
 		rte_kvargs_process(list, "client", read_flag, &is_client);
 		place->listens = !is_client;
-	} else if (begins_with(device, "net_virtio_user") || begins_with(device, "virtio_user")) {
+	} else if (fc_text_begins(device, "net_virtio_user") ||
+		   fc_text_begins(device, "virtio_user")) {
 		rte_kvargs_process(list, "path", read_path, place);
 		rte_kvargs_process(list, "server", read_flag, &place->listens);
 	}

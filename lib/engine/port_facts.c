@@ -10,6 +10,8 @@
 #include <rte_ethdev.h>
 #include <rte_kvargs.h>
 
+#include <fc_text.h>
+
 #include "driver.h"
 #include "interface.h"
 #include "port.h"
@@ -107,7 +109,7 @@ static const struct vdev_driver *find_vdev_driver(const char *name)
 	for (size_t i = 0; i < RTE_DIM(vdev_drivers); i++) {
 		const char *driver = vdev_drivers[i].driver;
 
-		if (strncmp(name, driver, strlen(driver)) == 0 ||
+		if (fc_text_begins(name, driver) ||
 			(strncmp(name, "eth_", 4) == 0 &&
 				strncmp(name + 4, driver + 4, strlen(driver) - 4) == 0))
 			return &vdev_drivers[i];

@@ -12,11 +12,6 @@
 #define PLACE_SIZE (FC_NAME_SIZE + 16)
 #define TEXT_SIZE  512
 
-static bool begins_with(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
-}
-
 /* Whether a device of this name is on any bus of this machine. */
 static bool is_device(const char *name)
 {
@@ -36,8 +31,8 @@ enum fc_port_kind fc_port_kind(const char *name)
 {
 	if (strchr(name, ':') != NULL)
 		return FC_PORT_PCI;
-	if (begins_with(name, "net_") || begins_with(name, "eth_") ||
-		begins_with(name, "virtio_user"))
+	if (fc_text_begins(name, "net_") || fc_text_begins(name, "eth_") ||
+		fc_text_begins(name, "virtio_user"))
 		return FC_PORT_VDEV;
 	if (if_nametoindex(name) != 0)
 		return FC_PORT_INTERFACE;
@@ -94,13 +89,13 @@ static void find_nearest(const char *name, char *nearest, size_t size)
 	nearest[0] = '\0';
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
 		const char *short_name =
-			begins_with(drivers[i], "net_") ? drivers[i] + 4 : drivers[i] + 7;
+			fc_text_begins(drivers[i], "net_") ? drivers[i] + 4 : drivers[i] + 7;
 		size_t length = (size_t)(digits - name);
 
 		/* af_packet0 for net_af_packet0, and netpcap0 */
-		if ((length == strlen(short_name) && begins_with(name, short_name)) ||
-			(begins_with(name, "net") && length == strlen(short_name) + 3 &&
-				begins_with(name + 3, short_name)))
+		if ((length == strlen(short_name) && fc_text_begins(name, short_name)) ||
+			(fc_text_begins(name, "net") && length == strlen(short_name) + 3 &&
+				fc_text_begins(name + 3, short_name)))
 			snprintf(nearest, size, "%s%s", drivers[i], digits);
 	}
 	for (size_t i = 0; interfaces != NULL && interfaces[i].if_index != 0; i++)

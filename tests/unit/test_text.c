@@ -297,6 +297,18 @@ static void test_nearest(void **state)
 	assert_null(find_nearest(long_word));
 }
 
+static void test_begins(void **state)
+{
+	(void)state;
+	assert_true(fc_text_begins("net_pcap0", "net_"));
+	assert_true(fc_text_begins("net_", "net_"));
+	assert_true(fc_text_begins("", ""));
+	assert_true(fc_text_begins("x", ""));
+	assert_false(fc_text_begins("net", "net_"));
+	assert_false(fc_text_begins("", "n"));
+	assert_false(fc_text_begins("a net_", "net_"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_port),
 		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_begins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,4 +105,7 @@ struct fc_nearest {
 /** Offer one known word to a search; of equally near ones the first offered stays. */
 void fc_nearest_offer(struct fc_nearest *nearest, const char *known);
 
+/** Whether @p text begins with @p start. Any thread. */
+bool fc_text_begins(const char *text, const char *start);
+
 #endif
