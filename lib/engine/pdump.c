@@ -15,9 +15,8 @@
 #include "pdump_request.h"
 #include "lanes.h"
 
-#define STATS_ZONE     "rte_pdump_stats"
-#define LOOK_MS	       250  /* between looks at the other processes */
-#define REQUEST_MAX_MS 4000 /* who asked waits 5 s for the answer */
+#define STATS_ZONE "rte_pdump_stats"
+#define LOOK_MS	   250 /* between looks at the other processes */
 
 /* What rte_pdump_stats() of the other process finds under STATS_ZONE. */
 struct shared_stats {
@@ -33,14 +32,6 @@ static struct {
 	struct fc_janitor janitor;
 	uint64_t next_look_ms;
 } all; /* the control thread's */
-
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void add_finding(struct fc_findings *findings, enum fc_severity severity,
 	const struct fc_pdump *capture, const char *text)
@@ -274,7 +265,7 @@ static void add_running(struct fc_pdump *capture)
 static void begin_capture(
 	struct fc_engine *engine, struct fc_pdump *capture, struct fc_findings *findings)
 {
-	bool is_late = clock_ms() - capture->asked_ms > REQUEST_MAX_MS;
+	bool is_late = fc_pdump_is_late(capture);
 	int ret = is_late ? -ETIMEDOUT : prepare_capture(engine, capture, findings);
 
 	if (ret != 0)

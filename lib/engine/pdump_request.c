@@ -8,6 +8,8 @@
 
 #include "pdump_request.h"
 
+#define REQUEST_MAX_MS 4000 /* who asked waits 5 s for the answer */
+
 enum { DISABLE = 1, ENABLE = 2 };
 
 struct response {
@@ -109,6 +111,11 @@ static int enable_capture(const char *peer, const struct fc_pdump_request *reque
 		return 0;
 	free(capture);
 	return -ENODEV;
+}
+
+bool fc_pdump_is_late(const struct fc_pdump *capture)
+{
+	return clock_ms() - capture->asked_ms > REQUEST_MAX_MS;
 }
 
 /* EAL's IPC thread. */

@@ -80,6 +80,9 @@ int fc_pdump_serve(const struct rte_mp_msg *message, const void *peer);
 /** Answer a request. @return 0, or -errno: nobody has got it. Any thread. */
 int fc_pdump_answer(const char *peer, const struct fc_pdump_request *request, int error);
 
+/** Whether who asked for a capture may not wait for the answer any more. Any thread. */
+bool fc_pdump_is_late(const struct fc_pdump *capture);
+
 /**
  * End some directions of a capture. Its memory goes back with the last capture that uses it.
  *
