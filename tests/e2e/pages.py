@@ -35,6 +35,10 @@ class Page:
         self.text = path.read_text()
         self.prose = re.sub(r"^(?:```.*?^```|    .*?)$", "", self.text, flags=re.M | re.S)
 
+    def sentences(self) -> str:
+        """The prose, without the ends of its lines."""
+        return " ".join(self.prose.split())
+
     def tables(self) -> list[list[list[str]]]:
         """All tables, as lists of rows, each a list of the texts of its cells."""
         return [[[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]

@@ -165,7 +165,7 @@ def test_the_example_of_the_sum():
 def test_the_example_of_the_readme(tmp_path):
     (text,) = re.findall(r"^echo '(\{.*?)' >broker.json$", PAGES[0].text, re.M | re.S)
     (tmp_path / "broker.json").write_text(text)
-    shown = re.search(r"says beforehand[^\n]*\n\n((?:    .*\n)+)", PAGES[0].text).group(1)
+    shown = re.search(r"says beforehand[^`]*?\n\n((?:    .*\n)+)", PAGES[0].text).group(1)
     assert re.sub("^    ", "", shown, flags=re.M) == check(tmp_path / "broker.json")
 
 
@@ -196,7 +196,7 @@ def test_hugepages_of_the_example(tmp_path):
     plan = broker.read_plan(str(BUILD / "app" / "fluxcap"), str(EXAMPLE), [1])
     needs = hugepages.needs(machine, plan, {}, [])
     hugepages.reserve(machine, state.State(machine, "/run/state.json"), 0, needs[0])
-    stated = re.search(r"Here that are (\d+) pages", PAGE.text).group(1)
+    stated = re.search(r"Here that are (\d+) pages", PAGE.sentences()).group(1)
     assert machine.page_counts(0)[0] == int(stated)
     assert (hugepages.MARGIN, hugepages.MARGIN_OF_EACH) == (64 * MIB, MIB)
 
@@ -230,7 +230,7 @@ def test_descriptors_at_line_rate(row):
 def test_what_256_mib_hold():
     buffers = 256 * MIB // 2368
     found = re.search(r"256 MiB hold (\d+) MiB of frames of 1,518 bytes, "
-                      r"but (\d+) MiB of frames of 64", PAGE.text)
+                      r"but (\d+) MiB of frames of 64", PAGE.sentences())
     assert [int(number) for number in found.groups()] == [
         round(buffers * frame / MIB) for frame in (1518, 64)]
 
