@@ -133,11 +133,14 @@ static uint16_t udp_port(const struct fc_decap *decap)
 	return fc_tunnel_is_udp(decap->type) ? fc_tunnel_udp_port(decap->type, decap->udp_port) : 0;
 }
 
-/* Whether there are packets that both taps of one port take. */
-static bool can_match_same(const struct fc_decap *a, const struct fc_decap *b)
+/* Whether there are packets that both taps take. */
+static bool can_match_same(const struct fc_tap_config *first, const struct fc_tap_config *second)
 {
-	if (a->type == FC_TUNNEL_NONE || a->type != b->type ||
-		!fc_address_is_equal(&a->local, &b->local) || udp_port(a) != udp_port(b))
+	const struct fc_decap *a = &first->decap, *b = &second->decap;
+
+	if (strcmp(first->port, second->port) != 0 || a->type == FC_TUNNEL_NONE ||
+		a->type != b->type || !fc_address_is_equal(&a->local, &b->local) ||
+		udp_port(a) != udp_port(b))
 		return false;
 	if (a->remote.family != 0 && b->remote.family != 0 &&
 		!fc_address_is_equal(&a->remote, &b->remote))
@@ -146,53 +149,54 @@ static bool can_match_same(const struct fc_decap *a, const struct fc_decap *b)
 }
 
 /* Whether VXLAN and Geneve could not be told apart. */
-static bool are_mixed(const struct fc_decap *a, const struct fc_decap *b)
+static bool are_mixed(const struct fc_tap_config *first, const struct fc_tap_config *second)
 {
+	const struct fc_decap *a = &first->decap, *b = &second->decap;
+
 	return fc_tunnel_is_udp(a->type) && fc_tunnel_is_udp(b->type) && a->type != b->type &&
 	       fc_address_is_equal(&a->local, &b->local) && udp_port(a) == udp_port(b);
 }
 
-static void check_udp_ports(const struct fc_config *config, struct fc_findings *findings)
+/* The first tap before this one that it collides with; NULL: there is none. */
+static const struct fc_tap_config *find_earlier(const struct fc_config *config,
+	const struct fc_tap_config *tap,
+	bool (*collide)(const struct fc_tap_config *, const struct fc_tap_config *))
 {
-	char place[FC_PLACE_SIZE];
-	char text[FC_ADDRESS_TEXT_SIZE];
-
-	for (size_t i = 0; i < config->n_taps; i++) {
-		const struct fc_tap_config *tap = &config->taps[i];
-		size_t j = 0;
-
-		while (j < i && !are_mixed(&config->taps[j].decap, &tap->decap))
-			j++;
-		if (j == i)
-			continue;
-		snprintf(place, sizeof(place), "taps.%s.decap", tap->name);
-		fc_findings_add(findings, FC_ERROR, place,
-			"UDP port %u of %s is that of tap '%s' and of another type; nothing tells "
-			"vxlan and geneve apart but 'local' and 'udp_port'",
-			(unsigned)udp_port(&tap->decap), fc_address_format(&tap->decap.local, text),
-			config->taps[j].name);
-	}
+	for (const struct fc_tap_config *other = config->taps; other < tap; other++)
+		if (collide(other, tap))
+			return other;
+	return NULL;
 }
 
-static void check_matches(const struct fc_config *config, struct fc_findings *findings)
+static void check_match(const struct fc_config *config, const struct fc_tap_config *tap,
+	struct fc_findings *findings)
 {
+	const struct fc_tap_config *other = find_earlier(config, tap, can_match_same);
 	char place[FC_PLACE_SIZE];
 
-	for (size_t i = 0; i < config->n_taps; i++) {
-		const struct fc_tap_config *tap = &config->taps[i];
-		size_t j = 0;
+	if (other == NULL)
+		return;
+	snprintf(place, sizeof(place), "taps.%s.decap", tap->name);
+	fc_findings_add(findings, FC_ERROR, place,
+		"matches packets that tap '%s' on %s matches, too; taps of one port differ "
+		"in 'type', 'local', 'remote', 'key' or 'udp_port'",
+		other->name, tap->port);
+}
 
-		while (j < i && (strcmp(config->taps[j].port, tap->port) != 0 ||
-					!can_match_same(&config->taps[j].decap, &tap->decap)))
-			j++;
-		if (j == i)
-			continue;
-		snprintf(place, sizeof(place), "taps.%s.decap", tap->name);
-		fc_findings_add(findings, FC_ERROR, place,
-			"matches packets that tap '%s' on %s matches, too; taps of one port differ "
-			"in 'type', 'local', 'remote', 'key' or 'udp_port'",
-			config->taps[j].name, tap->port);
-	}
+static void check_udp_port(const struct fc_config *config, const struct fc_tap_config *tap,
+	struct fc_findings *findings)
+{
+	const struct fc_tap_config *other = find_earlier(config, tap, are_mixed);
+	char place[FC_PLACE_SIZE], text[FC_ADDRESS_TEXT_SIZE];
+
+	if (other == NULL)
+		return;
+	snprintf(place, sizeof(place), "taps.%s.decap", tap->name);
+	fc_findings_add(findings, FC_ERROR, place,
+		"UDP port %u of %s is that of tap '%s' and of another type; nothing tells "
+		"vxlan and geneve apart but 'local' and 'udp_port'",
+		(unsigned)udp_port(&tap->decap), fc_address_format(&tap->decap.local, text),
+		other->name);
 }
 
 void fc_config_check_tunnels(
@@ -201,8 +205,8 @@ void fc_config_check_tunnels(
 	check_ends(config, findings);
 	check_mtus(config, findings);
 	/* A key that could not be read may be just what makes two taps differ. */
-	if (complete)
-		check_matches(config, findings);
-	if (complete)
-		check_udp_ports(config, findings);
+	for (size_t i = 0; complete && i < config->n_taps; i++)
+		check_match(config, &config->taps[i], findings);
+	for (size_t i = 0; complete && i < config->n_taps; i++)
+		check_udp_port(config, &config->taps[i], findings);
 }

@@ -85,13 +85,6 @@ static inline bool fc_output_shares(const struct fc_output *output)
 	return output->chain.n_read == 0 && !output->writes;
 }
 
-/** Whether the feed changes no packet and leaves none out, so that references can be raised for it
- * at once. */
-static inline bool fc_feed_shares(const struct fc_feed *feed)
-{
-	return fc_output_shares(feed->output);
-}
-
 /**
  * Give a burst of the tap to the feed.
  *

@@ -244,7 +244,7 @@ void rig_tap_connect(struct rig_tap *tap, struct fc_feed *const *feeds, uint16_t
 {
 	for (int sharing = 0; sharing <= 1; sharing++) {
 		for (uint16_t i = 0; i < n; i++) {
-			if (fc_feed_shares(feeds[i]) != sharing)
+			if (fc_output_shares(feeds[i]->output) != sharing)
 				continue;
 			tap->feeds[tap->route.n_feeds++] = feeds[i];
 			tap->route.n_sharing = (uint16_t)(tap->route.n_sharing + sharing);
