@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/if_packet.h>
 #include <net/if.h>
 
 #include <rte_bus.h>
@@ -10,6 +11,7 @@
 #include <rte_ethdev.h>
 #include <rte_kvargs.h>
 
+#include <fc_compat.h>
 #include <fc_text.h>
 
 #include "driver.h"
@@ -85,22 +87,56 @@ int fc_port_facts(const char *name, struct fc_port_facts *facts)
 	return 0;
 }
 
-/* What drivers of virtual devices say of themselves (dev_infos_get of DPDK 22.11), as far as facts
- * go by it. A test compares it with what they say. */
+/* What a driver says of the lengths of frames, by an argument. */
+struct said_lengths {
+	const char *key;    /* of the argument; NULL: it says nothing of them */
+	uint32_t otherwise; /* without the argument */
+	uint32_t head;	    /* less so much: the longest frame */
+	uint32_t mtu_head;  /* and less so much of that: the largest MTU */
+	const char *whole;  /* the argument with which it does not split frames */
+};
+
+/* What drivers of virtual devices say of themselves (dev_infos_get of DPDK 22.11 to 26.07), as far
+ * as facts go by it. A test compares it with what they say. */
 static const struct vdev_driver {
 	const char *driver;
 	uint32_t max_rx_pktlen;
 	uint64_t rx_offload_capa, tx_offload_capa;
 	const char *queues; /* the argument that has their number; NULL: as many as one likes */
 	bool has_interface; /* the argument `iface` names one that its limits come from */
+	struct said_lengths lengths;
 } vdev_drivers[] = {
-	{ "net_null", .max_rx_pktlen = UINT32_MAX },
+	{
+		"net_null",
+		.max_rx_pktlen = UINT32_MAX,
+#if FC_NULL_SAYS_SEGMENTS
+		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+#endif
+	},
 	{ "net_ring", .max_rx_pktlen = UINT32_MAX, .rx_offload_capa = RTE_ETH_RX_OFFLOAD_SCATTER,
 		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS },
-	{ "net_pcap", .max_rx_pktlen = UINT32_MAX, .has_interface = true },
-	{ "net_af_packet", .max_rx_pktlen = RTE_ETHER_MAX_LEN,
-		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS, .queues = "qpairs",
-		.has_interface = true },
+	{
+		"net_pcap",
+		.max_rx_pktlen = UINT32_MAX,
+		.has_interface = true,
+#if FC_PCAP_SAYS_LENGTHS
+		.rx_offload_capa = RTE_ETH_RX_OFFLOAD_SCATTER,
+		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+		.lengths = { "snaplen", 65535, 0, RTE_ETHER_HDR_LEN, "infinite_rx" },
+#endif
+	},
+	{
+		"net_af_packet",
+		.max_rx_pktlen = RTE_ETHER_MAX_LEN,
+		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+		.queues = "qpairs",
+		.has_interface = true,
+#if FC_AF_PACKET_SAYS_LENGTHS
+		.rx_offload_capa = RTE_ETH_RX_OFFLOAD_SCATTER,
+		.lengths = { "framesz", 2048, TPACKET2_HDRLEN - sizeof(struct sockaddr_ll),
+			RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN, NULL },
+#endif
+	},
 };
 
 /* The driver of a device's name; eth_pcap0 is another name of net_pcap0. */
@@ -127,6 +163,24 @@ static char *find_argument(const char *args, const char *key)
 	return copy;
 }
 
+static void say_lengths(
+	const struct said_lengths *lengths, const char *args, struct rte_eth_dev_info *info)
+{
+	char *length = find_argument(args, lengths->key),
+	     *whole = find_argument(args, lengths->whole);
+
+	if (lengths->key != NULL) {
+		info->max_rx_pktlen =
+			length != NULL ? (uint32_t)strtoul(length, NULL, 0) : lengths->otherwise;
+		info->max_rx_pktlen -= lengths->head;
+		info->max_mtu = (uint16_t)(info->max_rx_pktlen - lengths->mtu_head);
+	}
+	if (whole != NULL && strcmp(whole, "0") != 0)
+		info->rx_offload_capa &= ~RTE_ETH_RX_OFFLOAD_SCATTER;
+	free(length);
+	free(whole);
+}
+
 bool fc_port_assume_vdev(const char *name, const char *args, struct fc_port_facts *facts)
 {
 	const struct vdev_driver *driver = find_vdev_driver(name);
@@ -143,6 +197,7 @@ bool fc_port_assume_vdev(const char *name, const char *args, struct fc_port_fact
 	info.max_rx_pktlen = driver->max_rx_pktlen;
 	info.rx_offload_capa = driver->rx_offload_capa;
 	info.tx_offload_capa = driver->tx_offload_capa;
+	say_lengths(&driver->lengths, args, &info);
 	info.if_index = interface != NULL ? if_nametoindex(interface) : 0;
 	info.max_rx_queues = FC_MAX_QUEUES;
 	if (driver->queues != NULL)

@@ -49,6 +49,7 @@ static void test_vdevs(void **state)
 			"rx_pcap=" SOURCE_ROOT "/tests/data/traffic.pcap,rx_pcap=" SOURCE_ROOT
 			"/tests/data/traffic.pcap,tx_pcap=/dev/null" },
 		{ "net_pcap3", "iface=lo" },
+		{ "net_pcap4", "rx_pcap=" SOURCE_ROOT "/tests/data/traffic.pcap,infinite_rx=1" },
 		{ "net_af_packet0", "iface=lo" },
 		{ "net_af_packet1", "iface=lo,framesz=16384,blocksz=65536,framecnt=64" },
 		{ "net_af_packet2", "iface=lo,qpairs=2" },

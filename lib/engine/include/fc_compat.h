@@ -42,4 +42,12 @@ static inline int fc_tel_add_number(struct rte_tel_data *data, const char *name,
 #define FC_PCAPNG_IS_LINEAR	 1
 #endif
 
+/*
+ * Since when drivers of virtual devices say of themselves what was to be known by heart: net_null
+ * that it takes several segments, the others also how long frames may be, and that they split them.
+ */
+#define FC_NULL_SAYS_SEGMENTS	  (RTE_VERSION >= RTE_VERSION_NUM(25, 7, 0, 0))
+#define FC_AF_PACKET_SAYS_LENGTHS (RTE_VERSION >= RTE_VERSION_NUM(26, 3, 0, 0))
+#define FC_PCAP_SAYS_LENGTHS	  (RTE_VERSION >= RTE_VERSION_NUM(26, 7, 0, 0))
+
 #endif
