@@ -10,20 +10,23 @@
 
 #include "memory.h"
 
-#define CHUNK_SIZE (UINT64_C(16) << 20) /* bytes that become ready at once */
+/*
+ * Bytes that become ready at once. Mappings are locked meanwhile, for as long as a huge page takes
+ * to be cleared: who waits for that may be of higher priority than who fills.
+ */
+#define CHUNK_SIZE FC_MEMORY_ALIGNMENT
 
 static uint64_t page_size(void)
 {
 	return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* All the memory that the machine has, but at least @size. */
-static uint64_t largest_size(uint64_t size)
+/* All the memory that the machine has. */
+static uint64_t physical_size(void)
 {
 	long n_pages = sysconf(_SC_PHYS_PAGES);
-	uint64_t physical = n_pages > 0 ? (uint64_t)n_pages * page_size() : 0;
 
-	return RTE_ALIGN_CEIL(RTE_MAX(physical, size), FC_MEMORY_ALIGNMENT);
+	return n_pages > 0 ? (uint64_t)n_pages * page_size() : 0;
 }
 
 /* Get @size bytes of address space, aligned; NULL: too much. */
@@ -45,8 +48,9 @@ static uint8_t *reserve_space(uint64_t size)
 }
 
 /* Where a container forbids mbind(), memory of any node is better than none. */
-static void prefer_node(const struct fc_memory *memory, int node)
+static void prefer_node(const struct fc_memory *memory)
 {
+	int node = memory->node;
 	struct bitmask *nodes;
 
 	if (node < 0 || numa_available() < 0 || node > numa_max_node())
@@ -73,17 +77,17 @@ static int make_usable(struct fc_memory *memory, uint64_t size)
 	return 0;
 }
 
-int fc_memory_begin(struct fc_memory *memory, uint64_t size, int node)
+int fc_memory_begin_within(struct fc_memory *memory, uint64_t size, uint64_t largest, int node)
 {
 	int err;
 
-	*memory = (struct fc_memory){ .base = NULL };
+	*memory = (struct fc_memory){ .node = node };
 	if (size == 0)
 		return -EINVAL;
 	if (size > SIZE_MAX / 2)
 		return -ENOMEM;
 	size = RTE_ALIGN_CEIL(size, page_size());
-	memory->reserved = largest_size(size);
+	memory->reserved = RTE_ALIGN_CEIL(RTE_MAX(size, largest), FC_MEMORY_ALIGNMENT);
 	memory->base = reserve_space(memory->reserved);
 	if (memory->base == NULL) { /* then it cannot grow */
 		memory->reserved = RTE_ALIGN_CEIL(size, FC_MEMORY_ALIGNMENT);
@@ -91,7 +95,7 @@ int fc_memory_begin(struct fc_memory *memory, uint64_t size, int node)
 	}
 	if (memory->base == NULL)
 		return -ENOMEM;
-	prefer_node(memory, node);
+	prefer_node(memory);
 	madvise(memory->base, memory->reserved, MADV_DONTDUMP);
 	err = make_usable(memory, size);
 	if (err != 0)
@@ -99,6 +103,11 @@ int fc_memory_begin(struct fc_memory *memory, uint64_t size, int node)
 	else
 		memory->size = size;
 	return err;
+}
+
+int fc_memory_begin(struct fc_memory *memory, uint64_t size, int node)
+{
+	return fc_memory_begin_within(memory, size, physical_size(), node);
 }
 
 /* Touch pages that nobody uses yet, for kernels before 5.14. */

@@ -25,9 +25,10 @@ struct fc_memory {
 	uint64_t size;	   /* bytes that are wanted */
 	uint64_t usable;   /* bytes from the start that may be touched, at least `size` */
 	uint64_t reserved; /* bytes of address space */
+	int node;	   /* -1: any */
 	bool is_unlocked;  /* a limit forbids locking, so some pages are not */
-	_Atomic uint64_t
-		ready; /* bytes from the start whose pages are there; filler: wo, all: ro */
+	/* Bytes from the start whose pages are there; who fills: wo, any thread: ro */
+	_Atomic uint64_t ready;
 };
 
 #define FC_MEMORY_ALIGNMENT (UINT64_C(2) << 20) /* of `base`, a huge page */
@@ -42,6 +43,16 @@ struct fc_memory {
  *              overcommitment) forbids so much: nothing is held then.
  */
 int fc_memory_begin(struct fc_memory *memory, uint64_t size, int node);
+
+/**
+ * The same for memory that never needs so much.
+ *
+ * A process has 128 TiB of address space, so what there are thousands of, on a machine of some TiB,
+ * must not reserve all of it each.
+ *
+ * @param largest  Bytes that fc_memory_resize() may ask for later.
+ */
+int fc_memory_begin_within(struct fc_memory *memory, uint64_t size, uint64_t largest, int node);
 
 /**
  * Get the pages of the first min(@p upto, size) bytes, zero unless they have been there before, and

@@ -281,6 +281,12 @@ static void test_resize(void **state)
 	assert_int_equal(fc_memory_resize(&memory, 0), -EINVAL);
 	assert_int_equal(memory.size, 10 * MIB);
 	fc_memory_end(&memory);
+
+	assert_int_equal(fc_memory_begin_within(&memory, MIB, 5 * MIB, -1), 0);
+	assert_int_equal(memory.reserved, 6 * MIB);
+	assert_int_equal(fc_memory_resize(&memory, 6 * MIB), 0);
+	assert_int_equal(fc_memory_resize(&memory, 6 * MIB + 1), -ENOSPC);
+	fc_memory_end(&memory);
 }
 
 static void test_end(void **state)

@@ -7,7 +7,11 @@
  * newest. No other file looks at the version.
  */
 
+#include <pthread.h>
+
+#include <rte_lcore.h>
 #include <rte_telemetry.h>
+#include <rte_thread.h>
 #include <rte_version.h>
 
 #if RTE_VERSION < RTE_VERSION_NUM(22, 11, 0, 0)
@@ -49,5 +53,47 @@ static inline int fc_tel_add_number(struct rte_tel_data *data, const char *name,
 #define FC_NULL_SAYS_SEGMENTS	  (RTE_VERSION >= RTE_VERSION_NUM(25, 7, 0, 0))
 #define FC_AF_PACKET_SAYS_LENGTHS (RTE_VERSION >= RTE_VERSION_NUM(26, 3, 0, 0))
 #define FC_PCAP_SAYS_LENGTHS	  (RTE_VERSION >= RTE_VERSION_NUM(26, 7, 0, 0))
+
+/**
+ * A thread on the CPUs that no lcore has; on the main lcore's when there are none. Its function
+ * returns FC_THREAD_RESULT. The start returns 0 or -errno.
+ */
+#if RTE_VERSION < RTE_VERSION_NUM(23, 11, 0, 0)
+typedef void *fc_thread_result;
+#define FC_THREAD_RESULT NULL
+
+struct fc_thread {
+	pthread_t id;
+};
+
+static inline int fc_thread_start(
+	struct fc_thread *thread, const char *name, fc_thread_result (*run)(void *), void *arg)
+{
+	return rte_ctrl_thread_create(&thread->id, name, NULL, run, arg);
+}
+
+static inline void fc_thread_join(struct fc_thread *thread)
+{
+	pthread_join(thread->id, NULL);
+}
+#else
+typedef uint32_t fc_thread_result;
+#define FC_THREAD_RESULT 0
+
+struct fc_thread {
+	rte_thread_t id;
+};
+
+static inline int fc_thread_start(
+	struct fc_thread *thread, const char *name, fc_thread_result (*run)(void *), void *arg)
+{
+	return rte_thread_create_control(&thread->id, name, run, arg);
+}
+
+static inline void fc_thread_join(struct fc_thread *thread)
+{
+	rte_thread_join(thread->id, NULL);
+}
+#endif
 
 #endif
