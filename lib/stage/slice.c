@@ -3,6 +3,7 @@
 
 #include <rte_ether.h>
 
+#include <fc_original.h>
 #include <fc_slice.h>
 
 #include "stages.h"
@@ -40,7 +41,10 @@ static uint16_t run(void *state, struct rte_mbuf **packets, uint16_t n)
 		uint32_t trimmed = length > slice->trim ? length - slice->trim : 0;
 
 		trimmed = RTE_MAX(trimmed, (uint32_t)RTE_ETHER_HDR_LEN);
-		fc_slice(packets[i], RTE_MIN(trimmed, slice->length));
+		trimmed = RTE_MIN(trimmed, slice->length);
+		if (trimmed < length)
+			fc_original_note(packets[i], length);
+		fc_slice(packets[i], trimmed);
 	}
 	return n;
 }
