@@ -74,7 +74,10 @@ static uint64_t read_number(const char *path, uint64_t fallback)
 	return value;
 }
 
-/* What a limit leaves besides @n_used bytes counts where it is less than what others leave. */
+/*
+ * A limit allows @total bytes and leaves @left of them now, of which others need at least @min. It
+ * counts where it is smaller than those before.
+ */
 static void add_limit(
 	struct fc_memory_room *room, uint64_t total, uint64_t left, uint64_t min, const char *name)
 {

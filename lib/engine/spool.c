@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <string.h>
 
 #include <rte_bitops.h>
@@ -34,116 +33,11 @@ _Static_assert(FC_LONGEST_FRAME <= UINT16_MAX, "lengths fit");
 _Static_assert(FC_SPOOL_MIN_SIZE >= 4 * (sizeof(struct fc_spool_record) + FC_SPOOL_RECORD),
 	"a record never overwrites itself");
 
-uint32_t fc_spool_slots(uint64_t size)
-{
-	return (uint32_t)(size / FC_SPOOL_SLOT_SIZE);
-}
-
-uint64_t fc_spool_table_size(uint64_t size)
-{
-	return fc_spool_slots(size) * sizeof(uint32_t);
-}
-
-uint64_t fc_spool_reader_size(uint64_t size)
-{
-	return fc_spool_slots(size) * sizeof(uint32_t);
-}
-
-/* Have small memory, which is wanted at once. */
-static int begin_filled(struct fc_memory *memory, uint64_t size, int node)
-{
-	int ret = fc_memory_begin(memory, size, node);
-
-	if (ret == 0)
-		ret = fc_memory_fill(memory, size);
-	if (ret != 0)
-		fc_memory_end(memory);
-	return ret;
-}
-
-static int grow_filled(struct fc_memory *memory, uint64_t size)
-{
-	int ret = size > memory->usable ? fc_memory_resize(memory, size) : 0;
-
-	return ret == 0 ? fc_memory_fill(memory, size) : ret;
-}
-
-int fc_spool_begin(struct fc_spool *spool, uint64_t size, struct rte_mempool *pool, int node)
-{
-	int flag, ret;
-
-	memset(spool, 0, sizeof(*spool));
-	ret = fc_memory_begin(&spool->memory, size, node);
-	if (ret == 0)
-		ret = begin_filled(&spool->table_memory, fc_spool_table_size(size), node);
-	if (ret != 0) {
-		fc_spool_end(spool);
-		return ret;
-	}
-	spool->table = (void *)spool->table_memory.base;
-	spool->node = node;
-	/* Drivers that stamp what they receive have registered this when they were probed. */
-	spool->stamp_at = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
-	flag = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, NULL);
-	spool->stamp_flag = spool->stamp_at >= 0 && flag >= 0 ? RTE_BIT64(flag) : 0;
-	fc_spool_set(spool, size, pool);
-	return 0;
-}
-
-void fc_spool_end(struct fc_spool *spool)
-{
-	fc_memory_end(&spool->table_memory);
-	fc_memory_end(&spool->memory);
-}
-
-int fc_spool_prepare(struct fc_spool *spool, uint64_t size)
-{
-	int ret = size > spool->memory.size ? fc_memory_resize(&spool->memory, size) : 0;
-
-	return ret == 0 ? grow_filled(&spool->table_memory, fc_spool_table_size(size)) : ret;
-}
-
-int fc_spool_reader_prepare(struct fc_spool_reader *reader, uint64_t size)
-{
-	return grow_filled(&reader->memory, fc_spool_reader_size(size));
-}
-
 void fc_spool_set(struct fc_spool *spool, uint64_t size, struct rte_mempool *pool)
 {
 	spool->limit = size;
 	spool->slot_limit = fc_spool_slots(size);
 	spool->pool = pool;
-}
-
-void fc_spool_trim(struct fc_spool *spool, uint64_t size)
-{
-	if (spool->memory.usable <= size ||
-		atomic_load_explicit(&spool->end, memory_order_acquire) > size)
-		return;
-	if (fc_memory_resize(&spool->memory, size) == 0)
-		fc_memory_trim(&spool->memory);
-}
-
-uint64_t fc_spool_ready(const struct fc_spool *spool)
-{
-	return RTE_MIN(
-		atomic_load_explicit(&spool->memory.ready, memory_order_relaxed), spool->limit);
-}
-
-int fc_spool_reader_begin(struct fc_spool_reader *reader, struct fc_spool *spool,
-	struct fc_tally *queued, struct fc_tally *lost)
-{
-	int ret;
-
-	*reader = (struct fc_spool_reader){ .spool = spool, .queued = queued, .lost = lost };
-	ret = begin_filled(&reader->memory, fc_spool_reader_size(spool->memory.size), spool->node);
-	reader->masks = (void *)reader->memory.base;
-	return ret;
-}
-
-void fc_spool_reader_end(struct fc_spool_reader *reader)
-{
-	fc_memory_end(&reader->memory);
 }
 
 static struct fc_spool_record *find_record(const struct fc_spool *spool, uint32_t slot)
@@ -185,7 +79,7 @@ static void publish_used(struct fc_spool *spool)
 }
 
 /* Nobody wants anything: begin again where the caches may still have the memory. */
-static void reset(struct fc_spool *spool)
+static void begin_again(struct fc_spool *spool)
 {
 	spool->open = NULL;
 	spool->head = 0;
@@ -213,7 +107,7 @@ static void add_reader(struct fc_spool_reader *reader)
 }
 
 /* Bytes of the packets of a mask. */
-static uint64_t measure(const struct fc_spool_record *record, uint32_t mask)
+static uint64_t measure_mask(const struct fc_spool_record *record, uint32_t mask)
 {
 	uint64_t size = 0;
 
@@ -232,7 +126,7 @@ static void take_off(struct fc_spool_reader *reader, uint32_t slot, uint32_t mas
 }
 
 /* The oldest record is going to be overwritten. */
-static void evict(struct fc_spool *spool)
+static void evict_oldest(struct fc_spool *spool)
 {
 	uint32_t slot = spool->oldest;
 	const struct fc_spool_record *record = find_record(spool, slot);
@@ -245,7 +139,7 @@ static void evict(struct fc_spool *spool)
 			continue;
 		if (mask != 0) {
 			uint64_t n = (uint64_t)__builtin_popcount(mask),
-				 size = measure(record, mask);
+				 size = measure_mask(record, mask);
 
 			take_off(reader, slot, mask, size);
 			fc_tally_add(reader->queued, -n, -size);
@@ -274,10 +168,17 @@ static bool is_lapped(const struct fc_spool *spool)
 	return spool->n_records != 0 && find_oldest(spool) >= spool->head;
 }
 
-static void clear(struct fc_spool *spool, uint64_t from, uint64_t to)
+static void evict_between(struct fc_spool *spool, uint64_t from, uint64_t to)
 {
 	while (spool->n_records != 0 && find_oldest(spool) >= from && find_oldest(spool) < to)
-		evict(spool);
+		evict_oldest(spool);
+}
+
+/* Some of what is more than a limit allows that got smaller. */
+static void evict_excess(struct fc_spool *spool)
+{
+	for (unsigned i = 0; i < SHRINK_PER_ROUND && unlikely(spool->size > spool->limit); i++)
+		evict_oldest(spool);
 }
 
 /* Where the writer's lap ends. With a smaller limit, what lies behind it has to go first. */
@@ -301,8 +202,18 @@ static uint32_t choose_slot(struct fc_spool *spool)
 		slot = 0;
 	}
 	if (spool->oldest == slot)
-		evict(spool);
+		evict_oldest(spool);
 	return slot;
+}
+
+static bool has_stamp(const struct fc_spool *spool, const struct rte_mbuf *packet)
+{
+	return (packet->ol_flags & spool->stamp_flag) != 0;
+}
+
+static uint64_t read_stamp(const struct fc_spool *spool, const struct rte_mbuf *packet)
+{
+	return *RTE_MBUF_DYNFIELD(packet, spool->stamp_at, const uint64_t *);
 }
 
 /* Begin a record that has room for at least @packet. */
@@ -316,14 +227,13 @@ static void open_record(
 
 	if (at + size > find_end(spool)) {
 		if (is_lapped(spool))
-			clear(spool, at, UINT64_MAX);
+			evict_between(spool, at, UINT64_MAX);
 		spool->lap_end = at;
 		at = spool->head = 0;
 	}
-	clear(spool, at, at + size);
+	evict_between(spool, at, at + size);
 	slot = choose_slot(spool);
-	for (unsigned i = 0; i < SHRINK_PER_ROUND && unlikely(spool->size > spool->limit); i++)
-		evict(spool);
+	evict_excess(spool);
 	if (spool->n_records++ == 0)
 		spool->oldest = slot;
 	spool->newest = slot;
@@ -336,9 +246,9 @@ static void open_record(
 	record->payload = 0;
 	record->size = sizeof(*record);
 	record->n = 0;
-	record->is_stamped = (packet->ol_flags & spool->stamp_flag) != 0;
+	record->is_stamped = has_stamp(spool, packet);
 	if (record->is_stamped)
-		record->stamp = *RTE_MBUF_DYNFIELD(packet, spool->stamp_at, const uint64_t *);
+		record->stamp = read_stamp(spool, packet);
 	spool->open = record;
 	spool->head = at + sizeof(*record);
 	spool->size += sizeof(*record);
@@ -346,11 +256,6 @@ static void open_record(
 		is_lapped(spool) ? RTE_MAX(spool->lap_end, at + size) : at + size,
 		memory_order_release);
 	publish_used(spool);
-}
-
-static bool has_stamp(const struct fc_spool *spool, const struct rte_mbuf *packet)
-{
-	return (packet->ol_flags & spool->stamp_flag) != 0;
 }
 
 /* Whether a packet's time can be told as a difference from the record's first packet. */
@@ -364,8 +269,7 @@ static bool fits_time(
 		if (has_stamp(spool, packet) != record->is_stamped)
 			return false;
 		if (record->is_stamped)
-			difference = *RTE_MBUF_DYNFIELD(packet, spool->stamp_at, const uint64_t *) -
-				     record->stamp;
+			difference = read_stamp(spool, packet) - record->stamp;
 	}
 	*later = (uint32_t)difference;
 	return difference <= UINT32_MAX;
@@ -405,7 +309,7 @@ static void copy_packet(uint8_t *to, const struct rte_mbuf *packet)
 	}
 }
 
-static void append(
+static void append_packets(
 	struct fc_spool *spool, struct rte_mbuf *const *packets, struct fc_spool_part *part)
 {
 	struct fc_spool_record *record = spool->open;
@@ -432,17 +336,17 @@ uint16_t fc_spool_write(struct fc_spool *spool, struct rte_mbuf *const *packets,
 	uint16_t n_fitting = 0;
 
 	if (spool->n_readers == 0)
-		reset(spool);
+		begin_again(spool);
 	if (spool->open != NULL)
 		n_fitting = count_fitting(spool, packets, n, now, &size);
 	if (n_fitting == 0) {
 		open_record(spool, packets[0], position, now);
 		n_fitting = count_fitting(spool, packets, n, now, &size);
 	}
-	clear(spool, spool->head, spool->head + size);
+	evict_between(spool, spool->head, spool->head + size);
 	record = spool->open;
 	*part = (struct fc_spool_part){ spool->newest, record->n, n_fitting, 0 };
-	append(spool, packets, part);
+	append_packets(spool, packets, part);
 	record->n += n_fitting;
 	record->payload += (uint32_t)part->size;
 	record->size += size;
@@ -454,22 +358,15 @@ uint16_t fc_spool_write(struct fc_spool *spool, struct rte_mbuf *const *packets,
 struct fc_count fc_spool_want(
 	struct fc_spool_reader *reader, const struct fc_spool_part *part, uint32_t mask)
 {
-	const struct fc_spool *spool = reader->spool;
 	struct fc_count count = { (uint64_t)__builtin_popcount(mask), part->size };
 
 	mask <<= part->first;
-	if (unlikely(count.packets != part->n)) {
-		const struct fc_spool_record *record = find_record(spool, part->slot);
-
-		count.bytes = 0;
-		for (uint32_t left = mask; left != 0; left &= left - 1)
-			count.bytes += record->lengths[rte_bsf32(left)];
-	}
+	if (unlikely(count.packets != part->n))
+		count.bytes = measure_mask(find_record(reader->spool, part->slot), mask);
 	if (reader->n_packets == 0) {
 		reader->front = part->slot;
 		reader->masks[part->slot] = 0;
-		if (!reader->is_listed)
-			add_reader(reader);
+		add_reader(reader);
 	}
 	reader->masks[part->slot] |= mask;
 	reader->n_packets += (uint32_t)count.packets;
@@ -478,7 +375,7 @@ struct fc_count fc_spool_want(
 }
 
 /* As many mbufs as the pool has, at most @n. */
-static uint16_t allocate(struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n)
+static uint16_t take_mbufs(struct rte_mempool *pool, struct rte_mbuf **packets, uint16_t n)
 {
 	uint16_t got = 0;
 
@@ -490,7 +387,7 @@ static uint16_t allocate(struct rte_mempool *pool, struct rte_mbuf **packets, ui
 }
 
 /* Fill an mbuf, and others behind it for what it does not hold. */
-static bool fill(
+static bool fill_packet(
 	struct rte_mempool *pool, struct rte_mbuf *packet, const uint8_t *from, uint32_t length)
 {
 	struct rte_mbuf *last = packet;
@@ -517,8 +414,8 @@ static bool fill(
 }
 
 /* Say of a packet what does not follow from its bytes. */
-static void tell(const struct fc_spool *spool, const struct fc_spool_record *record, unsigned i,
-	struct rte_mbuf *packet)
+static void restore_facts(const struct fc_spool *spool, const struct fc_spool_record *record,
+	unsigned i, struct rte_mbuf *packet)
 {
 	if (unlikely(record->is_stamped)) {
 		packet->ol_flags |= spool->stamp_flag;
@@ -530,7 +427,7 @@ static void tell(const struct fc_spool *spool, const struct fc_spool_record *rec
 }
 
 /* Fill @n mbufs with the first packets of @mask. Returns how many; @taken gets which. */
-static uint16_t unpack(const struct fc_spool *spool, const struct fc_spool_record *record,
+static uint16_t unpack_packets(const struct fc_spool *spool, const struct fc_spool_record *record,
 	uint32_t mask, struct rte_mbuf **packets, uint16_t n, uint32_t *taken)
 {
 	const uint8_t *from = record->bytes;
@@ -541,9 +438,9 @@ static uint16_t unpack(const struct fc_spool *spool, const struct fc_spool_recor
 		uint32_t length = record->lengths[i];
 
 		if ((mask >> i & 1) != 0) {
-			if (unlikely(!fill(spool->pool, packets[n_done], from, length)))
+			if (unlikely(!fill_packet(spool->pool, packets[n_done], from, length)))
 				break;
-			tell(spool, record, i, packets[n_done]);
+			restore_facts(spool, record, i, packets[n_done]);
 			*taken |= UINT32_C(1) << i;
 			n_done++;
 		}
@@ -576,12 +473,12 @@ uint16_t fc_spool_read(
 	if (mask == 0)
 		return 0;
 	record = find_record(spool, reader->front);
-	n = allocate(spool->pool, packets, RTE_MIN((uint16_t)__builtin_popcount(mask), max));
-	n = unpack(spool, record, mask, packets, n, &taken);
+	n = take_mbufs(spool->pool, packets, RTE_MIN((uint16_t)__builtin_popcount(mask), max));
+	n = unpack_packets(spool, record, mask, packets, n, &taken);
 	*since = record->arrival;
 	if (!record->is_stamped)
 		*since += record->later[rte_bsf32(mask)];
-	take_off(reader, reader->front, taken, measure(record, taken));
+	take_off(reader, reader->front, taken, measure_mask(record, taken));
 	if (reader->n_packets == 0)
 		fc_spool_leave(reader);
 	else if (reader->masks[reader->front] == 0)
@@ -601,7 +498,7 @@ void fc_spool_leave(struct fc_spool_reader *reader)
 		return;
 	remove_reader(reader);
 	if (reader->spool->n_readers == 0)
-		reset(reader->spool);
+		begin_again(reader->spool);
 }
 
 struct fc_count fc_spool_forget(struct fc_spool_reader *reader)
@@ -616,8 +513,7 @@ struct fc_count fc_spool_forget(struct fc_spool_reader *reader)
 
 void fc_spool_shrink(struct fc_spool *spool)
 {
-	for (unsigned i = 0; i < SHRINK_PER_ROUND && unlikely(spool->size > spool->limit); i++)
-		evict(spool);
+	evict_excess(spool);
 	if (spool->n_readers == 0)
-		reset(spool);
+		begin_again(spool);
 }

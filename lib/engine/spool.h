@@ -62,7 +62,6 @@ struct fc_spool {
 	/* Control: rw, but for `ready` */
 	struct fc_memory memory;
 	struct fc_memory table_memory;
-	int node;
 	int stamp_at;	     /* where mbufs have the port's time stamp, -1: they have none */
 	uint64_t stamp_flag; /* of ol_flags: it is set */
 
@@ -101,9 +100,9 @@ struct fc_spool_part {
 /** Slots that a spool of @p size bytes has. */
 uint32_t fc_spool_slots(uint64_t size);
 
-/** Bytes of memory that a spool of @p size bytes takes besides these; and that a reader takes. */
-uint64_t fc_spool_table_size(uint64_t size);
-uint64_t fc_spool_reader_size(uint64_t size);
+/** Bytes of memory for a word for each slot: a spool takes so much besides its size, and so does
+ * each of its readers. */
+uint64_t fc_spool_index_size(uint64_t size);
 
 /**
  * Make a spool.
